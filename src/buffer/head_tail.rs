@@ -1,0 +1,118 @@
+//! [`HeadTail`]: bytes in order, of which only so many from the start and so many from the end are kept.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Up to `head_cap` first bytes and up to `tail_cap` last bytes; what falls between is counted, not kept.
+///
+/// Bytes are read straight into [`buffer`](HeadTail::buffer), so that a captured byte is never copied.
+#[derive(Debug)]
+pub(super) struct HeadTail {
+    head: BytesMut,
+    tail: BytesMut,
+    head_cap: usize,
+    tail_cap: usize,
+    omitted: u64,
+}
+
+impl HeadTail {
+    pub(super) fn new(head_cap: usize, tail_cap: usize) -> Self {
+        Self {
+            head: BytesMut::new(),
+            tail: BytesMut::new(),
+            head_cap,
+            tail_cap,
+            omitted: 0,
+        }
+    }
+
+    /// Sets new bounds. What is already kept stays, until more arrives.
+    pub(super) fn set_caps(&mut self, head_cap: usize, tail_cap: usize) {
+        self.head_cap = head_cap;
+        self.tail_cap = tail_cap;
+        if self.tail.is_empty() && head_cap == 0 {
+            self.tail = std::mem::take(&mut self.head);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.head.len() + self.tail.len()
+    }
+
+    pub(super) fn omitted(&self) -> u64 {
+        self.omitted
+    }
+
+    /// How many bytes may be read into [`buffer`](HeadTail::buffer) next.
+    pub(super) fn room(&self) -> usize {
+        if self.filling_head() {
+            self.head_cap - self.head.len()
+        } else {
+            usize::MAX
+        }
+    }
+
+    /// Where the next bytes go; to be followed by [`trim`](HeadTail::trim).
+    pub(super) fn buffer(&mut self) -> &mut BytesMut {
+        if self.filling_head() {
+            &mut self.head
+        } else {
+            &mut self.tail
+        }
+    }
+
+    /// Drops what is over the bound after a read.
+    pub(super) fn trim(&mut self) {
+        let excess = self.tail.len().saturating_sub(self.tail_cap);
+        if excess > 0 {
+            self.tail.advance(excess);
+            self.omitted += excess as u64;
+        }
+    }
+
+    /// Takes at most `max` bytes from the front: a slice of the buffer they were read into.
+    pub(super) fn take(&mut self, max: usize) -> Bytes {
+        let front = if self.head.is_empty() {
+            &mut self.tail
+        } else {
+            &mut self.head
+        };
+        if front.len() <= max {
+            front.split().freeze()
+        } else {
+            front.split_to(max).freeze()
+        }
+    }
+
+    /// Takes at most `max` bytes as one piece, copying only where head and tail have to be joined.
+    pub(super) fn take_joined(&mut self, max: usize) -> Bytes {
+        if !self.tail.is_empty() && !self.head.is_empty() {
+            let tail = std::mem::take(&mut self.tail);
+            self.head.extend_from_slice(&tail);
+        }
+        self.take(max)
+    }
+
+    /// Frees the buffers if nothing is in them.
+    pub(super) fn release(&mut self) {
+        if self.head.is_empty() {
+            self.head = BytesMut::new();
+        }
+        if self.tail.is_empty() {
+            self.tail = BytesMut::new();
+        }
+    }
+
+    /// A copy of the last `max` bytes.
+    pub(super) fn last(&self, max: usize) -> Bytes {
+        let from_tail = self.tail.len().min(max);
+        let from_head = self.head.len().min(max - from_tail);
+        let mut last = BytesMut::with_capacity(from_head + from_tail);
+        last.extend_from_slice(&self.head[self.head.len() - from_head..]);
+        last.extend_from_slice(&self.tail[self.tail.len() - from_tail..]);
+        last.freeze()
+    }
+
+    fn filling_head(&self) -> bool {
+        self.tail.is_empty() && self.head.len() < self.head_cap
+    }
+}

@@ -1,0 +1,8 @@
+//! Where bytes wait between a pipe and its consumer. No I/O, nothing asynchronous.
+
+mod head_tail;
+mod inbox;
+mod outbox;
+
+pub(crate) use inbox::Inbox;
+pub(crate) use outbox::Outbox;

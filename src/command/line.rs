@@ -1,0 +1,68 @@
+//! A command line as a person would type it.
+
+use std::{
+    fmt::{self, Write},
+    process::Command,
+    sync::Arc,
+};
+
+/// Longest command line that an error shows, in bytes.
+const LINE_MAX: usize = 1024;
+
+/// Program and arguments, quoted as for a shell where they need it, cut when very long.
+pub(super) fn line(command: &Command) -> Arc<str> {
+    let mut line = String::new();
+    for word in [command.get_program()]
+        .into_iter()
+        .chain(command.get_args())
+    {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        let room = LINE_MAX.saturating_sub(line.len());
+        let word = word.to_string_lossy();
+        let cut = (word.char_indices().map(|(at, _)| at)).find(|&at| at > room);
+        // Writing to a string cannot fail.
+        let _ = quote(&mut line, &word[..cut.unwrap_or(word.len())]);
+        if cut.is_some() || room == 0 {
+            line.push_str(" ...");
+            break;
+        }
+    }
+    line.into()
+}
+
+fn quote(line: &mut String, word: &str) -> fmt::Result {
+    let plain = |c: char| c.is_alphanumeric() || "_-./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        line.push_str(word);
+    } else if word.chars().any(char::is_control) {
+        write!(line, "$'{}'", word.escape_debug())?;
+    } else {
+        write!(line, "'{}'", word.replace('\'', r"'\''"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(args: &[&str]) -> String {
+        line(Command::new("prog").args(args)).to_string()
+    }
+
+    #[test]
+    fn quotes_what_a_shell_would_take_apart() {
+        assert_eq!(of(&["-x", "a=b"]), "prog -x a=b");
+        assert_eq!(of(&["", "a b", "it's"]), r"prog '' 'a b' 'it'\''s'");
+        assert_eq!(of(&["a\nb"]), r"prog $'a\nb'");
+    }
+
+    #[test]
+    fn is_cut_when_very_long() {
+        let long = of(&[&"é".repeat(5000), "more"]);
+        assert!(long.len() < LINE_MAX + 20, "{}", long.len());
+        assert!(long.ends_with(" ..."));
+    }
+}

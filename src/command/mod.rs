@@ -1,0 +1,7 @@
+//! From a [`Command`](tokio::process::Command) and options to a running child.
+
+mod builder;
+mod line;
+mod spawn;
+
+pub use builder::Builder;

@@ -1,0 +1,38 @@
+//! Starts the child of a [`Builder`].
+
+use tokio::runtime::Handle;
+
+use super::{Builder, line::line};
+use crate::{
+    error::{Error, Kind, Result},
+    sys::{self, Ends},
+    transport::{self, Parts},
+};
+
+impl Builder {
+    /// Starts the child and hands over its parts; nothing is left behind on failure.
+    pub(crate) fn start(&mut self) -> Result<Parts> {
+        let command = line(self.command.as_std());
+        let error = |kind| Error::new(kind).with_command(Some(command.clone()));
+        if Handle::try_current().is_err() {
+            return Err(error(Kind::NoRuntime));
+        }
+        let ends = Ends {
+            stdin: std::mem::take(&mut self.stdin),
+            stdout: std::mem::take(&mut self.stdout),
+            stderr: self.stderr.as_mut().map(std::mem::take),
+            group: self.group,
+        };
+        match sys::spawn(&mut self.command, ends) {
+            Ok(spawned) => {
+                let mut parts = transport::local(spawned);
+                parts.command = Some(command);
+                Ok(parts)
+            }
+            Err(source) => {
+                let kind = sys::fault(self.command.as_std(), &source);
+                Err(error(kind).with_source(source))
+            }
+        }
+    }
+}

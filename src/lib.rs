@@ -1,0 +1,141 @@
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+//! Talk to a child process on [tokio]: feed its stdin and read its stdout and stderr at the same time,
+//! wait only as long as you choose, and never deadlock, lose a byte, leak a process or grow without bound.
+//!
+//! It is [PEP 3145], "Asynchronous I/O for subprocess.Popen", for Rust.
+//!
+//! # The hazards it takes away
+//!
+//! A pipe holds some 64 KiB. A parent that writes all of the input first, or reads stdout to its end and
+//! then stderr, works in every test and hangs on the first large file, each side waiting for the other.
+//! A read with a time-out that is dropped half-way loses what it had read. A descendant that keeps the pipe open
+//! makes a finished child look unfinished. A child that is dropped lives on, or stays as a zombie. Here
+//! none of this can happen, whatever you await and wherever you stop awaiting it.
+//!
+//! # First steps
+//!
+//! Run a command to its end, with input:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+//! # if cfg!(unix) {
+//! use process_io::{Command, ProcessIo};
+//!
+//! let output = ProcessIo::builder(Command::new("sort")).input("b\na\n").await?.check()?;
+//! assert_eq!(output.stdout, "a\nb\n");
+//! # }
+//! # Ok(()) }
+//! ```
+//!
+//! Hold a conversation:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+//! # if cfg!(unix) {
+//! use std::time::Duration;
+//! use process_io::{Command, ProcessIo, Recv, Source};
+//!
+//! let mut sh = ProcessIo::spawn(Command::new("sh"))?;
+//! sh.send_line("echo $((6 * 7))").await?;
+//! let answer = sh.recv_timeout(Source::Stdout, Duration::from_secs(5)).await?;
+//! assert_eq!(answer, Recv::Data("42\n".into()));
+//! # }
+//! # Ok(()) }
+//! ```
+//!
+//! See everything as it comes:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+//! # if cfg!(unix) {
+//! use futures::TryStreamExt;
+//! use process_io::{Command, Event, ProcessIo};
+//!
+//! let mut sh = Command::new("sh");
+//! sh.args(["-c", "echo out; echo err >&2; exit 3"]);
+//! let mut io = ProcessIo::spawn(sh)?;
+//! while let Some(event) = io.try_next().await? {
+//!     match event {
+//!         Event::Stdout(bytes) => assert_eq!(bytes, "out\n"),
+//!         Event::Stderr(bytes) => assert_eq!(bytes, "err\n"),
+//!         Event::Exit(status) => assert_eq!(status.code(), Some(3)),
+//!     }
+//! }
+//! # }
+//! # Ok(()) }
+//! ```
+//!
+//! # What holds
+//!
+//! - **No deadlock.** Whatever you await, all three pipes move. Exceptions are asked for: [`Overflow::Block`], a
+//!   stream that nobody polls, the [halves](ProcessIo::into_split) of a handle.
+//! - **No loss.** All that the child wrote before its exit is delivered.
+//! - **Bounded memory.** Unread stdout up to 64 MiB, then an error that carries it; stderr up to 16 MiB, then the
+//!   last of it, and what was omitted is counted. See [`Limits`].
+//! - **No hang after exit.** See [`Drain`].
+//! - **No orphan, no zombie.** Dropping a handle kills the child's process group and reaps it.
+//! - **No thread, no task, no channel.** Your task does the work. Only a child whose handle is dropped before its
+//!   exit is reaped by a small thread, which ends when there are none.
+//!
+//! # Cancel safety
+//!
+//! Progress lives in the handle and not in the future, so every `async fn` of this crate can be dropped at any
+//! point, as in `tokio::select!` or a time-out:
+//!
+//! | future | dropped half-way |
+//! |---|---|
+//! | [`recv`](ProcessIo::recv), [`recv_timeout`](ProcessIo::recv_timeout), [`recv_for`](ProcessIo::recv_for), [`recv_until_quiet`](ProcessIo::recv_until_quiet), [`exchange`](ProcessIo::exchange) | what came is there for the next call |
+//! | [`send`](ProcessIo::send), [`send_line`](ProcessIo::send_line), [`send_timeout`](ProcessIo::send_timeout), [`exchange`](ProcessIo::exchange) | once polled, the message stays queued and is written by the next call; do not send it again |
+//! | [`wait`](ProcessIo::wait), [`output`](ProcessIo::output), [`Control::wait`] | call it again |
+//! | `Stream`, `Sink` | as those traits say: no item is lost |
+//! | `.await` on a [`Builder`] or a [`ProcessIo`] | the future owns the child, and so kills it |
+//! | [`ProcessIOWrapper`] | as `AsyncRead` and `AsyncWrite` say: `read` and `write` lose nothing, `write_all` loses count |
+//!
+//! # Layout
+//!
+//! Data flows from left to right, imports only to the left.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `error`, `limits`, `event`, `output`, `signal`, `stdio` | the vocabulary |
+//! | `sys` | what differs by platform |
+//! | `buffer` | where bytes wait: inbox, outbox |
+//! | [`transport`] | the seam between this crate and any child |
+//! | `command` | from a `Command` and options to a running child |
+//! | `pump` | the only code that polls pipes |
+//! | `process_io` | the handle and all the ways to use it |
+//!
+//! [PEP 3145]: https://peps.python.org/pep-3145/
+//! [tokio]: https://tokio.rs
+
+mod buffer;
+mod command;
+mod error;
+mod event;
+mod limits;
+mod output;
+mod process_io;
+mod pump;
+mod signal;
+mod stdio;
+mod sys;
+pub mod transport;
+
+pub use command::Builder;
+pub use error::{Error, Result};
+pub use event::{Event, Recv, Source};
+pub use limits::{
+    DEFAULT_DRAIN_CAP, DEFAULT_DRAIN_IDLE, DEFAULT_STDERR_LIMIT, DEFAULT_STDOUT_LIMIT, Drain,
+    Limit, Limits, Overflow,
+};
+pub use output::Output;
+pub use process_io::{
+    Collect, Exchange, ProcessIOWrapper, ProcessIo, ReadSource, RecvHalf, SendHalf, UnsplitError,
+};
+pub use signal::Signal;
+pub use stdio::{Input, Redirect};
+pub use sys::BorrowedDescriptor;
+#[doc(no_inline)]
+pub use tokio::process::Command;
+pub use transport::Control;

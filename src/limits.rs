@@ -1,0 +1,141 @@
+//! How much is kept, how long is waited: [`Limits`], [`Overflow`], [`Drain`] and every default.
+
+use std::time::Duration;
+
+use crate::event::Source;
+
+/// Most bytes of stdout kept unread by default: 64 MiB.
+pub const DEFAULT_STDOUT_LIMIT: usize = 64 << 20;
+/// Most bytes of stderr kept unread by default: 16 MiB.
+pub const DEFAULT_STDERR_LIMIT: usize = 16 << 20;
+/// After the child's exit: how long a pipe that a descendant holds may be silent. 200 ms.
+pub const DEFAULT_DRAIN_IDLE: Duration = Duration::from_millis(200);
+/// After the child's exit: how long a pipe that a descendant holds is read at all. 5 s.
+pub const DEFAULT_DRAIN_CAP: Duration = Duration::from_secs(5);
+
+/// Queued input from which [`Sink::poll_ready`](futures::Sink::poll_ready) waits, and up to which an
+/// [`Input`](crate::Input) is read ahead: 64 KiB, what a pipe holds on Linux.
+pub(crate) const OUTBOX_HIGH_WATER: usize = 64 << 10;
+/// The first read of an idle stream, and the smallest.
+pub(crate) const MIN_READ: usize = 8 << 10;
+/// The largest read. More gains nothing, see DESIGN section 5.
+pub(crate) const MAX_READ: usize = 64 << 10;
+/// Reads or writes done in one poll before the task lets others run.
+pub(crate) const STEPS_PER_POLL: usize = 32;
+/// How much of stderr an error carries.
+pub(crate) const ERROR_TAIL: usize = 4 << 10;
+
+/// What happens to output that nobody has read when it reaches its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Overflow {
+    /// Stop reading: the child waits until something is taken (back-pressure). A call that waits for
+    /// something else meanwhile can then wait for ever.
+    Block,
+    /// The call that moves the pipes fails with an error for which
+    /// [`is_limit`](crate::Error::is_limit) holds. Nothing is lost: what was kept can still be read, and
+    /// that makes room again.
+    Fail,
+    /// Keep the first bytes, drop and count the rest.
+    KeepHead,
+    /// Keep the last bytes, drop and count what came before.
+    KeepTail,
+    /// Keep half of the limit from the start and half from the end, drop and count the middle.
+    KeepBoth,
+}
+
+/// How many unread bytes of one stream are kept, and what happens then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Limit {
+    /// Bytes kept. Memory may be up to twice that for the `Keep*` ways.
+    pub bytes: usize,
+    /// What happens to more.
+    pub overflow: Overflow,
+}
+
+/// The [`Limit`] of each stream.
+///
+/// They bound what is *kept*: output that was received but not yet taken by the caller. A reader that
+/// takes each piece as it comes never meets them.
+///
+/// ```
+/// use process_io::{Limits, Overflow};
+///
+/// let limits = Limits::default()
+///     .stdout(1 << 30, Overflow::Fail)
+///     .stderr(64 << 10, Overflow::KeepBoth);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Limits {
+    stdout: Limit,
+    stderr: Limit,
+}
+
+impl Default for Limits {
+    /// stdout: [`DEFAULT_STDOUT_LIMIT`], [`Overflow::Fail`]; stderr: [`DEFAULT_STDERR_LIMIT`],
+    /// [`Overflow::KeepTail`].
+    fn default() -> Self {
+        Self {
+            stdout: Limit {
+                bytes: DEFAULT_STDOUT_LIMIT,
+                overflow: Overflow::Fail,
+            },
+            stderr: Limit {
+                bytes: DEFAULT_STDERR_LIMIT,
+                overflow: Overflow::KeepTail,
+            },
+        }
+    }
+}
+
+impl Limits {
+    /// Sets how much of stdout is kept.
+    pub fn stdout(mut self, bytes: usize, overflow: Overflow) -> Self {
+        self.stdout = Limit { bytes, overflow };
+        self
+    }
+
+    /// Sets how much of stderr is kept.
+    pub fn stderr(mut self, bytes: usize, overflow: Overflow) -> Self {
+        self.stderr = Limit { bytes, overflow };
+        self
+    }
+
+    /// The limit of one stream.
+    pub fn get(&self, source: Source) -> Limit {
+        match source {
+            Source::Stdout => self.stdout,
+            Source::Stderr => self.stderr,
+        }
+    }
+}
+
+/// How long to read on when the child has exited but a pipe stays open, because a descendant of the
+/// child holds it.
+///
+/// Whatever the child itself wrote is always delivered first: it is in the pipe when the child has
+/// exited. This is about what comes after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Drain {
+    /// Until end-of-file, however long the descendants live.
+    UntilEof,
+    /// While data still comes: until the pipes have been silent for `idle`, and never longer than `cap`
+    /// after the exit was seen.
+    Linger {
+        /// Longest silence.
+        idle: Duration,
+        /// Longest time in all.
+        cap: Duration,
+    },
+    /// Not at all: what is in the pipes at the exit, and no more.
+    Immediate,
+}
+
+impl Default for Drain {
+    /// [`Drain::Linger`] with [`DEFAULT_DRAIN_IDLE`] and [`DEFAULT_DRAIN_CAP`].
+    fn default() -> Self {
+        Self::Linger {
+            idle: DEFAULT_DRAIN_IDLE,
+            cap: DEFAULT_DRAIN_CAP,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! [`Output`]: what a finished run left.
+
+use std::{borrow::Cow, process::ExitStatus, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{
+    error::{Error, Kind, Result},
+    limits::ERROR_TAIL,
+};
+
+/// What a run left: how the child ended, what it wrote, and what is worth knowing about how.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::{Command, ProcessIo};
+///
+/// let mut sort = Command::new("sort");
+/// sort.arg("-r");
+/// let output = ProcessIo::builder(sort).input("a\nc\nb\n").await?.check()?;
+/// assert_eq!(output.stdout, "c\nb\na\n");
+/// # }
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Output {
+    /// How the child ended. `None` only in the partial output of an error, when the child was still
+    /// running.
+    pub status: Option<ExitStatus>,
+    /// What it wrote to standard output, within the limit.
+    pub stdout: Bytes,
+    /// What it wrote to standard error, within the limit.
+    pub stderr: Bytes,
+    /// Bytes of standard output that were dropped at the limit.
+    pub stdout_omitted: u64,
+    /// Bytes of standard error that were dropped at the limit.
+    pub stderr_omitted: u64,
+    /// A descendant held a pipe open after the child's exit, and reading stopped before its
+    /// end-of-file, as [`Drain`](crate::Drain) says. What the child itself wrote is complete.
+    pub pipes_held: bool,
+    /// Bytes of input that the child's stdin pipe took. A child may succeed without reading all its input.
+    pub stdin_written: u64,
+    /// From the start of the child until the run was over.
+    pub elapsed: Duration,
+    pub(crate) command: Option<Arc<str>>,
+}
+
+impl Output {
+    /// The child ended by itself, with exit code 0.
+    pub fn success(&self) -> bool {
+        self.status.is_some_and(|status| status.success())
+    }
+
+    /// The exit code, if it ended by itself.
+    pub fn code(&self) -> Option<i32> {
+        self.status?.code()
+    }
+
+    /// Standard output as text, with U+FFFD for what is not UTF-8.
+    pub fn stdout_lossy(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.stdout)
+    }
+
+    /// Standard error as text, with U+FFFD for what is not UTF-8.
+    pub fn stderr_lossy(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.stderr)
+    }
+
+    /// Itself, if the child [succeeded](Output::success).
+    ///
+    /// # Errors
+    ///
+    /// Otherwise an error for which [`is_failed`](Error::is_failed) holds. It names the command, how it
+    /// ended and the end of its stderr, and carries this output.
+    pub fn check(self) -> Result<Self> {
+        if self.success() {
+            return Ok(self);
+        }
+        let tail = self.stderr.len().saturating_sub(ERROR_TAIL);
+        Err(Error::new(Kind::Failed)
+            .with_command(self.command.clone())
+            .with_status(self.status)
+            .with_stderr_tail(self.stderr.slice(tail..))
+            .with_output(self))
+    }
+}

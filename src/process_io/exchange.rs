@@ -1,0 +1,309 @@
+//! `send*` and `recv*`: PEP 3145's conversation with a child.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::time::{Instant, sleep_until};
+
+use super::ProcessIo;
+use crate::{
+    error::{Kind, Result},
+    event::{Recv, Source},
+    pump::{Want, after, only, until},
+};
+
+/// What went over the pipes in the window of an [`exchange`](ProcessIo::exchange).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exchange {
+    /// How many bytes of the message the child's stdin took.
+    pub written: usize,
+    /// What came from standard output.
+    pub stdout: Bytes,
+    /// What came from standard error.
+    pub stderr: Bytes,
+}
+
+/// # Sending
+impl ProcessIo {
+    /// Sends all of `data`, and meanwhile receives and keeps what the child writes.
+    ///
+    /// # Errors
+    ///
+    /// [`is_broken_pipe`](crate::Error::is_broken_pipe) if the child closed its stdin or ended, or stdin was closed
+    /// here; [`is_limit`](crate::Error::is_limit) if unread output reached a limit that says
+    /// [`Overflow::Fail`](crate::Overflow::Fail): then the rest stays queued, receive some and go on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe. Once polled, the whole message belongs to the handle: dropping this future does not take
+    /// it back and must not be answered by sending it again. What is still [`queued`](Self::queued) is
+    /// written by whatever is called next.
+    pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<()> {
+        let data = data.into();
+        self.push(data)?;
+        poll_fn(|cx| self.pump().poll_sent(cx)).await
+    }
+
+    /// Sends a line: `line` and a newline.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_line(&mut self, line: impl AsRef<[u8]>) -> Result<()> {
+        self.send([line.as_ref(), b"\n"].concat()).await
+    }
+
+    /// Sends as much of `data` as goes in the time given.
+    ///
+    /// # Errors
+    ///
+    /// [`is_timeout`](crate::Error::is_timeout) when the time is up; [`written`](crate::Error::written) tells how much
+    /// went, and the rest is not queued. Else as [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send): a future that is dropped leaves the rest queued.
+    pub async fn send_timeout(&mut self, data: impl Into<Bytes>, timeout: Duration) -> Result<()> {
+        let deadline = after(timeout);
+        let sending = self.start_sending(data.into())?;
+        match until(deadline, |cx| self.pump().poll_sent(cx)).await {
+            Some(sent) => sent,
+            None => {
+                let written = self.stop_sending(&sending);
+                if written == sending.len {
+                    return Ok(());
+                }
+                Err(self.recv.driver.error(Kind::Timeout).with_written(written))
+            }
+        }
+    }
+
+    /// Writes what the pipe takes at this moment, without waiting, and returns how much that is: 0 when it is
+    /// full. It asks the kernel, not the reactor, and so works in a loop that never yields.
+    ///
+    /// A write of up to `PIPE_BUF` bytes (4096 on Linux, at least 512 by POSIX) is taken whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`is_broken_pipe`](crate::Error::is_broken_pipe), as [`send`](Self::send).
+    pub fn send_nowait(&mut self, data: impl AsRef<[u8]>) -> Result<usize> {
+        let sent = self.send.writer.try_write(data.as_ref());
+        sent.map_err(|error| self.recv.driver.annotate(error))
+    }
+
+    pub(super) fn push(&mut self, data: Bytes) -> Result<()> {
+        let pushed = self.send.writer.push(data);
+        pushed.map_err(|error| self.recv.driver.annotate(error))
+    }
+
+    fn start_sending(&mut self, data: Bytes) -> Result<Sending> {
+        let sending = Sending {
+            len: data.len(),
+            target: self.send.writer.written() + self.send.writer.queued() as u64,
+        };
+        self.push(data)?;
+        Ok(sending)
+    }
+
+    /// Takes back what has not been written; how much has.
+    fn stop_sending(&mut self, sending: &Sending) -> usize {
+        let writer = &mut self.send.writer;
+        let written = writer.written().saturating_sub(sending.target);
+        let written = usize::try_from(written).map_or(sending.len, |n| n.min(sending.len));
+        let rest = sending.len - written;
+        writer.retract(rest.min(writer.queued()));
+        written
+    }
+}
+
+/// A message whose remainder may have to be taken back.
+struct Sending {
+    len: usize,
+    /// The count of written bytes at which the message begins.
+    target: u64,
+}
+
+/// # Receiving
+impl ProcessIo {
+    /// Receives the next piece of `source` as soon as there is one; `None` at its end.
+    ///
+    /// # Errors
+    ///
+    /// If the pipe cannot be read; [`is_limit`](crate::Error::is_limit) if unread output of the *other* stream
+    /// reached a limit that says [`Overflow::Fail`](crate::Overflow::Fail).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a piece is either returned or still there.
+    pub async fn recv(&mut self, source: Source) -> Result<Option<Bytes>> {
+        poll_fn(|cx| self.poll_recv(cx, source)).await
+    }
+
+    /// [`recv`](Self::recv) for futures and streams written by hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: Source,
+    ) -> Poll<Result<Option<Bytes>>> {
+        self.pump().poll_recv(cx, source)
+    }
+
+    /// Receives the next piece of `source`, but waits no longer than `timeout`: then it is [`Recv::Empty`].
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a piece is either returned or still there.
+    pub async fn recv_timeout(&mut self, source: Source, timeout: Duration) -> Result<Recv> {
+        let deadline = after(timeout);
+        match until(deadline, |cx| self.poll_recv(cx, source)).await {
+            Some(received) => Ok(received?.map_or(Recv::Eof, Recv::Data)),
+            None => self.recv_nowait(source),
+        }
+    }
+
+    /// Receives all that comes from `source` in the time given, which is a hard bound. Returns early only at
+    /// the end of the stream, or when as much is there as its [limit](crate::Limits) lets us keep.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what came stays in the handle for the next call.
+    pub async fn recv_for(&mut self, source: Source, window: Duration) -> Result<Recv> {
+        let deadline = after(window);
+        let want = only(source, Want::Window);
+        if let Some(ended) = until(deadline, |cx| self.pump().poll_window(cx, want)).await {
+            ended?;
+        }
+        self.take_window(source)
+    }
+
+    /// Receives all that comes from `source` until it has been silent for `quiet`, and no longer than
+    /// `limit`, which is a hard bound. Returns early as [`recv_for`](Self::recv_for) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what came stays in the handle for the next call.
+    pub async fn recv_until_quiet(
+        &mut self,
+        source: Source,
+        quiet: Duration,
+        limit: Duration,
+    ) -> Result<Recv> {
+        let mut last = Instant::now();
+        let deadline = last.checked_add(limit);
+        let mut timer = pin!(sleep_until(last));
+        let ended = poll_fn(|cx| {
+            if let Poll::Ready(ended) = self.pump().poll_quiet(cx, source, &mut last) {
+                return Poll::Ready(ended);
+            }
+            let next = match (last.checked_add(quiet), deadline) {
+                (Some(quiet), Some(deadline)) => quiet.min(deadline),
+                (Some(next), None) | (None, Some(next)) => next,
+                (None, None) => return Poll::Pending,
+            };
+            if timer.deadline() != next {
+                timer.as_mut().reset(next);
+            }
+            if Instant::now() >= next || timer.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Pending
+        });
+        ended.await?;
+        self.take_window(source)
+    }
+
+    /// Receives what is in the pipe at this moment, without waiting. It asks the kernel, not the reactor, and
+    /// so works in a loop that never yields. When there is nothing it sees to it that the other pipes move.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_nowait(&mut self, source: Source) -> Result<Recv> {
+        self.recv_nowait_max(source, usize::MAX)
+    }
+
+    /// As [`recv_nowait`](Self::recv_nowait), at most `max` bytes. The rest is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_nowait_max(&mut self, source: Source, max: usize) -> Result<Recv> {
+        Ok(match self.pump().try_recv(source, max)? {
+            Some(Some(data)) => Recv::Data(data),
+            Some(None) => Recv::Eof,
+            None => Recv::Empty,
+        })
+    }
+
+    /// Sends `data` and receives from both streams at the same time, for the time given, which is a hard
+    /// bound. Returns early only when both streams have ended, or one has come to its
+    /// [limit](crate::Limits). What could not be sent in that time is not queued. A child that takes no input
+    /// is no error here: [`written`](Exchange::written) tells.
+    ///
+    /// # Errors
+    ///
+    /// If stdin was closed before, or a pipe cannot be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what came stays in the handle for the next call; the rest of `data` stays queued, as with
+    /// [`send`](Self::send).
+    pub async fn exchange(&mut self, data: impl Into<Bytes>, window: Duration) -> Result<Exchange> {
+        let deadline = after(window);
+        let sending = self.start_sending(data.into())?;
+        let want = [Want::Window; 2];
+        if let Some(ended) = until(deadline, |cx| self.pump().poll_window(cx, want)).await {
+            ended?;
+        }
+        let written = self.stop_sending(&sending);
+        let mut take = |source| {
+            self.take_window(source)
+                .map(|recv| recv.data().unwrap_or_default())
+        };
+        Ok(Exchange {
+            written,
+            stdout: take(Source::Stdout)?,
+            stderr: take(Source::Stderr)?,
+        })
+    }
+
+    /// All that a window has left of `source`.
+    fn take_window(&mut self, source: Source) -> Result<Recv> {
+        let driver = &mut self.recv.driver;
+        let data = driver.reader_mut(source).take_all();
+        if !data.is_empty() {
+            return Ok(Recv::Data(data));
+        }
+        match driver.take_error(source) {
+            Some(error) => Err(error),
+            None if driver.is_eof(source) => Ok(Recv::Eof),
+            None => Ok(Recv::Empty),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `.await` on a [`Builder`] or a [`ProcessIo`]: run it to the end.
+
+use std::{
+    future::{Future, IntoFuture},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use super::ProcessIo;
+use crate::{command::Builder, error::Result, output::Output, stdio::Redirect};
+
+impl Builder {
+    /// Starts the child.
+    ///
+    /// It takes the `posix_spawn(3)` path of the standard library unless the command itself needs `fork(2)`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started: the error tells no such [program](crate::Error::is_not_found), no such
+    /// [directory](crate::Error::is_directory_not_found), [not executable](crate::Error::is_not_executable), bad
+    /// [interpreter](crate::Error::is_bad_interpreter), [arguments too
+    /// long](crate::Error::is_argument_list_too_long) and more apart. Outside a tokio runtime
+    /// [`is_no_runtime`](crate::Error::is_no_runtime). In no case is a child or a descriptor left behind.
+    ///
+    /// # Panics
+    ///
+    /// If the runtime was built without I/O; no child is left behind then either.
+    pub fn spawn(mut self) -> Result<ProcessIo> {
+        let input = self.input.take();
+        let mut io = ProcessIo::assemble(self.start()?, self.limits, self.drain);
+        io.recv.driver.guard().set_kill(self.kill_on_drop);
+        if let Some(input) = input {
+            io.send.writer.set_input(input);
+        }
+        Ok(io)
+    }
+}
+
+/// The future behind `.await` on a [`Builder`] or a [`ProcessIo`]: spawns, feeds, collects.
+///
+/// It owns the child: dropping it kills the child, as dropping the handle does.
+/// [`ProcessIo::output`] does the same by reference.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct Collect {
+    /// What is still to be spawned.
+    builder: Option<Box<Builder>>,
+    /// Boxed, to keep futures that hold this one small.
+    io: Option<Box<ProcessIo>>,
+}
+
+impl Future for Collect {
+    type Output = Result<Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(mut builder) = self.builder.take() {
+            // Without input the child is to find end-of-file at once; that takes no pipe.
+            if builder.input.is_none() && matches!(builder.stdin, Redirect::Pipe) {
+                builder.stdin = Redirect::Null;
+            }
+            self.io = Some(Box::new(builder.spawn()?));
+        }
+        match &mut self.io {
+            Some(io) => io.pump().poll_output(cx),
+            None => panic!("`Collect` polled again after it failed to spawn"),
+        }
+    }
+}
+
+/// Starts the child and collects what it writes until the end. Without [`input`](Builder::input) the child
+/// finds end-of-file on its stdin at once.
+///
+/// See [`ProcessIo::output`] for the errors. Dropping the future kills the child.
+impl IntoFuture for Builder {
+    type Output = Result<Output>;
+    type IntoFuture = Collect;
+
+    fn into_future(self) -> Collect {
+        Collect {
+            builder: Some(Box::new(self)),
+            io: None,
+        }
+    }
+}
+
+/// Closes stdin and collects what the child writes until the end; what is queued is written first.
+///
+/// See [`ProcessIo::output`] for the errors. Dropping the future kills the child.
+impl IntoFuture for ProcessIo {
+    type Output = Result<Output>;
+    type IntoFuture = Collect;
+
+    fn into_future(mut self) -> Collect {
+        self.close_stdin();
+        Collect {
+            builder: None,
+            io: Some(Box::new(self)),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! [`ProcessIo`] itself: how it is made, asked and let go.
+
+use std::{future::poll_fn, process::ExitStatus, sync::Arc};
+
+use tokio::process::Command;
+
+use super::{RecvHalf, SendHalf};
+use crate::{
+    command::Builder,
+    error::Result,
+    event::Source,
+    limits::{Drain, Limits},
+    output::Output,
+    pump::{Driver, Guard, Pump, Wakers, Writer},
+    transport::{Control, Parts},
+};
+
+/// A running child: feed its stdin, read its stdout and stderr, wait for it, all at the same time.
+///
+/// Whatever you await, all three pipes move, so nothing deadlocks: while you wait in [`wait`](Self::wait) or
+/// [`send`](Self::send) for a child that is itself waiting for its output to be read, the output is read and
+/// kept for you, up to its [limit](Limits).
+///
+/// | to | use |
+/// |---|---|
+/// | run it to the end | `.await`, or [`output`](Self::output) |
+/// | see everything as it comes | it is a `Stream` of [`Event`](crate::Event)s |
+/// | send | [`send`](Self::send), [`send_line`](Self::send_line), [`send_timeout`](Self::send_timeout), [`send_nowait`](Self::send_nowait), or it is a `Sink` of `Bytes` |
+/// | receive | [`recv`](Self::recv), [`recv_timeout`](Self::recv_timeout), [`recv_for`](Self::recv_for), [`recv_until_quiet`](Self::recv_until_quiet), [`recv_nowait`](Self::recv_nowait) |
+/// | do both for a while | [`exchange`](Self::exchange) |
+/// | use it as a file | [`ProcessIOWrapper`](crate::ProcessIOWrapper) |
+/// | send and receive in different tasks | [`split`](Self::split), [`into_split`](Self::into_split) |
+/// | signal it from anywhere | [`control`](Self::control) |
+///
+/// Dropping it kills the child, with its process group if it leads one, and has it reaped.
+///
+/// Every future of this crate can be dropped at any point without losing a byte: what was received stays in
+/// the handle for the next call, and what was queued is sent by it.
+///
+/// It needs a tokio runtime with I/O and time enabled (`enable_all`).
+#[derive(Debug)]
+pub struct ProcessIo {
+    pub(super) send: SendHalf,
+    pub(super) recv: RecvHalf,
+    /// For the traits only: their two directions may be polled by two tasks.
+    pub(super) wakers: Arc<Wakers>,
+}
+
+impl ProcessIo {
+    /// Starts to describe a run of `command`: a [`tokio::process::Command`] or a [`std::process::Command`].
+    pub fn builder(command: impl Into<Command>) -> Builder {
+        Builder::new(command.into())
+    }
+
+    /// Starts `command` with the default options: `ProcessIo::builder(command).spawn()`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::spawn`].
+    pub fn spawn(command: impl Into<Command>) -> Result<Self> {
+        Self::builder(command).spawn()
+    }
+
+    /// Drives a child that this crate did not start.
+    pub fn from_parts(parts: Parts) -> Self {
+        Self::assemble(parts, Limits::default(), Drain::default())
+    }
+
+    pub(super) fn assemble(parts: Parts, limits: Limits, drain: Drain) -> Self {
+        let guard = Arc::new(Guard::new(Control::new(parts.process, parts.command)));
+        let driver = Driver::new(parts.stdout, parts.stderr, limits, drain, guard.clone());
+        Self {
+            send: SendHalf::new(Writer::new(parts.stdin), guard),
+            recv: RecvHalf::new(driver),
+            wakers: Arc::default(),
+        }
+    }
+
+    pub(super) fn pump(&mut self) -> Pump<'_> {
+        Pump {
+            writer: Some(&mut self.send.writer),
+            driver: &mut self.recv.driver,
+        }
+    }
+
+    /// The child's process, to be asked and signalled from anywhere, while this handle is in use.
+    pub fn control(&self) -> Control {
+        self.recv.control()
+    }
+
+    /// The process id; see [`Control::id`].
+    pub fn id(&self) -> Option<u32> {
+        self.control().id()
+    }
+
+    /// Sets how much unread output is kept. What is kept already stays.
+    pub fn set_limits(&mut self, limits: Limits) {
+        for source in [Source::Stdout, Source::Stderr] {
+            self.recv.driver.set_limit(source, limits.get(source));
+        }
+    }
+
+    /// Sets how long to read on when the child has exited and a descendant holds its pipes.
+    pub fn set_drain(&mut self, drain: Drain) {
+        self.recv.driver.set_drain(drain);
+    }
+
+    /// Waits until the child has exited and all its output has been received, and keeps that for later
+    /// calls. stdin stays open: a child that reads until end-of-file needs [`close_stdin`](Self::close_stdin)
+    /// first. May be called again, and gives the same answer.
+    ///
+    /// With [`Drain`] as it is by default this is when the child has exited, or 200 ms to 5 s later when a
+    /// descendant holds its pipes. [`Control::wait`] waits for nothing but the exit.
+    ///
+    /// # Errors
+    ///
+    /// If unread output reaches a limit that says [`Overflow::Fail`](crate::Overflow::Fail): receive some,
+    /// and call it again. If the exit status is not to be had, see [`Control::wait`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: nothing is lost, call it again.
+    pub async fn wait(&mut self) -> Result<ExitStatus> {
+        poll_fn(|cx| self.pump().poll_wait(cx)).await
+    }
+
+    /// Closes stdin, waits until the run is over, and takes all the output that has not been received yet.
+    /// What is queued for stdin is written first.
+    ///
+    /// # Errors
+    ///
+    /// If a stream reaches a limit that says [`Overflow::Fail`](crate::Overflow::Fail), if the source of the
+    /// input fails, if a pipe cannot be read, if the exit status is not to be had. Each carries what
+    /// was collected. That the child failed, or did not read its input, is no error: see
+    /// [`Output::check`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what has been collected stays in the handle, call it again.
+    pub async fn output(&mut self) -> Result<Output> {
+        self.close_stdin();
+        poll_fn(|cx| self.pump().poll_output(cx)).await
+    }
+
+    /// Closes the child's stdin, which sees end-of-file: at once, or as soon as what is queued for
+    /// it has been written, by whatever is called next.
+    pub fn close_stdin(&mut self) {
+        self.send.close_stdin();
+    }
+
+    /// Bytes that are queued for stdin and not yet in the pipe: those of a [`send`](Self::send) that was
+    /// dropped half-way, or of the `Sink`.
+    pub fn queued(&self) -> usize {
+        self.send.queued()
+    }
+
+    /// Bytes that the child's stdin has taken.
+    pub fn written(&self) -> u64 {
+        self.send.writer.written()
+    }
+
+    /// Bytes of `source` that were dropped at its limit.
+    pub fn omitted(&self, source: Source) -> u64 {
+        self.recv.driver.omitted(source)
+    }
+
+    /// Whether reading stopped, after the child's exit, before the end of a stream, because a descendant
+    /// held its pipe open; see [`Drain`].
+    pub fn pipes_held(&self) -> bool {
+        self.recv.driver.pipes_held()
+    }
+
+    /// Lets the child run on by itself, without its pipes: its next read finds end-of-file, its next write
+    /// fails. It is reaped when it ends.
+    pub fn detach(self) -> Control {
+        self.recv.driver.guard().set_kill(false);
+        self.control()
+    }
+}

@@ -1,0 +1,14 @@
+//! [`ProcessIo`], the handle, and all the ways to use it.
+
+mod exchange;
+mod future;
+mod handle;
+mod split;
+mod stream;
+mod wrapper;
+
+pub use exchange::Exchange;
+pub use future::Collect;
+pub use handle::ProcessIo;
+pub use split::{RecvHalf, SendHalf, UnsplitError};
+pub use wrapper::{ProcessIOWrapper, ReadSource};

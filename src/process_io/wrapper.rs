@@ -1,0 +1,391 @@
+//! [`ProcessIOWrapper`]: a running child used like a file.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use tokio::{
+    io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf},
+    process::Command,
+};
+
+use super::ProcessIo;
+use crate::{
+    error::{Kind, Result},
+    event::{Event, Source},
+    limits::{Limit, Overflow},
+    pump::{Pump, Role, Writer},
+    sys::BorrowedDescriptor,
+};
+
+/// What a [`ProcessIOWrapper`] reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ReadSource {
+    /// Standard output: the default.
+    #[default]
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Both, in the order in which the pieces arrive. To have them in the order in which the child wrote them
+    /// [merge](crate::Builder::merge_stderr) them at the spawn.
+    Both,
+}
+
+impl ReadSource {
+    /// The stream that is not read.
+    fn unread(self) -> Option<Source> {
+        match self {
+            Self::Stdout => Some(Source::Stderr),
+            Self::Stderr => Some(Source::Stdout),
+            Self::Both => None,
+        }
+    }
+}
+
+/// A running child as a file: what is written goes to its stdin, what is read comes from its stdout, its
+/// stderr, or both.
+///
+/// It is `AsyncRead`, `AsyncBufRead` and `AsyncWrite` (vectored too), for all that tokio and tokio-util
+/// make of those: `copy_bidirectional`, `lines`, `Framed`, `ReaderStream`, `StreamReader`, `SyncIoBridge`.
+///
+/// While a read or a write waits, all the pipes move: a stream that is not read is drained and its tail is
+/// kept, see [`take_unread`](Self::take_unread). Output that arrives while a write waits is kept up to its
+/// [limit](crate::Limits) and read later.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::{Command, ProcessIOWrapper};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// let mut file = ProcessIOWrapper::new(Command::new("sort"))?;
+/// file.write_all(b"b\na\n").await?;
+/// file.shutdown().await?; // closes the child's stdin
+/// let mut sorted = String::new();
+/// file.read_to_string(&mut sorted).await?;
+/// assert_eq!(sorted, "a\nb\n");
+/// # }
+/// # Ok(()) }
+/// ```
+///
+/// # From PEP 3145
+///
+/// | PEP 3145's file wrapper | here |
+/// |---|---|
+/// | `ProcessIOWrapper(Popen(...))` | [`new`](Self::new), or [`from`](Self::from) a [`ProcessIo`] |
+/// | `ProcessIOWrapperStdErr(...)` | `.read_from(ReadSource::Stderr)` |
+/// | `ProcessIOWrapper2(...)` | `.read_from(ReadSource::Both)` |
+/// | `read(n)`, `read()` | `AsyncReadExt::{read, read_exact, read_to_end, read_to_string}` |
+/// | `readline()` | `AsyncBufReadExt::read_line`, or `read_until` for bytes |
+/// | `readlines()`, iteration | `AsyncBufReadExt::lines` |
+/// | `readinto(b)` | `AsyncReadExt::read` |
+/// | `write(data)` | `AsyncWriteExt::write_all` |
+/// | `writelines(lines)` | `AsyncWriteExt::write_vectored`, `tokio_util::io::write_all_vectored` |
+/// | `flush()` | `AsyncWriteExt::flush` (nothing is held back, so it has nothing to do) |
+/// | `close()` | `AsyncWriteExt::shutdown`: the child sees end-of-file |
+/// | `closed` | [`closed`](Self::closed) |
+/// | `tell()` | [`position`](Self::position) |
+/// | `seek(n, 1)`, forward | [`skip`](Self::skip) |
+/// | `truncate()` | not for pipes; they have nothing to truncate |
+/// | `name` | [`name`](Self::name) |
+/// | `isatty()` | [`is_terminal`](Self::is_terminal) |
+/// | `fileno()` | [`read_descriptor`](Self::read_descriptor), [`write_descriptor`](Self::write_descriptor) |
+/// | `mode`, `encoding`, `newlines`, `softspace` | always bytes, `rb+`: decode what you read |
+/// | synchronous code | `tokio_util::io::SyncIoBridge` |
+///
+/// # Cancel safety
+///
+/// As with any `AsyncRead` and `AsyncWrite`: `read`, `read_until` into the same buffer, `fill_buf`, `write`,
+/// `flush` and `shutdown` are cancel safe; `read_exact` and `write_all` lose count when they are dropped.
+pub struct ProcessIOWrapper {
+    io: ProcessIo,
+    source: ReadSource,
+    check_exit: bool,
+    /// The piece that is being read, and where it came from.
+    piece: (Source, Bytes),
+    position: u64,
+    closed: bool,
+}
+
+impl ProcessIOWrapper {
+    /// Starts `command` and wraps it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::spawn`](crate::Builder::spawn).
+    pub fn new(command: impl Into<Command>) -> Result<Self> {
+        ProcessIo::spawn(command).map(Self::from)
+    }
+
+    /// Chooses what is read: stdout, unless this is called. What was not read before stays to be read.
+    ///
+    /// The stream that is not read gets the limit [`Overflow::KeepTail`], at the size it has.
+    pub fn read_from(mut self, source: ReadSource) -> Self {
+        self.give_back();
+        self.source = source;
+        if let Some(unread) = source.unread() {
+            let driver = &mut self.io.recv.driver;
+            let overflow = Overflow::KeepTail;
+            let Limit { bytes, .. } = driver.limit(unread);
+            driver.set_limit(unread, Limit { bytes, overflow });
+        }
+        self
+    }
+
+    /// Whether end-of-file is an error when the child failed. Off by default.
+    ///
+    /// The read that would find end-of-file then waits for the exit, and fails with the
+    /// [`Error`](crate::Error) of [`Output::check`](crate::Output::check) inside the [`io::Error`].
+    pub fn check_exit(mut self, check: bool) -> Self {
+        self.check_exit = check;
+        self
+    }
+
+    /// The handle inside; to wait, or to receive from the other stream.
+    pub fn get_ref(&self) -> &ProcessIo {
+        &self.io
+    }
+
+    /// The handle inside. What it receives is not counted in [`position`](Self::position), and a piece that has
+    /// been read in part comes after it.
+    pub fn get_mut(&mut self) -> &mut ProcessIo {
+        &mut self.io
+    }
+
+    /// Gives the handle back, with all that was not read. The inverse of [`from`](Self::from).
+    pub fn into_inner(mut self) -> ProcessIo {
+        self.give_back();
+        self.io
+    }
+
+    /// What is known so far of the stream that is not read: at most the last so many bytes as its limit says.
+    /// Empty if both are read.
+    pub fn take_unread(&mut self) -> Bytes {
+        match self.source.unread() {
+            Some(unread) => self.io.recv.driver.reader_mut(unread).take_all(),
+            None => Bytes::new(),
+        }
+    }
+
+    /// How many bytes have been read so far.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Reads and drops the next `n` bytes; how many there were before the end.
+    ///
+    /// # Errors
+    ///
+    /// As a read.
+    ///
+    /// # Cancel safety
+    ///
+    /// [`position`](Self::position) tells how far it got when it was dropped.
+    pub async fn skip(&mut self, n: u64) -> io::Result<u64> {
+        let start = self.position;
+        poll_fn(|cx| {
+            loop {
+                let left = n - (self.position - start);
+                if left == 0 {
+                    return Poll::Ready(Ok(n));
+                }
+                let available = ready!(self.poll_piece(cx))?;
+                if available == 0 {
+                    return Poll::Ready(Ok(self.position - start));
+                }
+                self.advance(usize::try_from(left).map_or(available, |left| left.min(available)));
+            }
+        })
+        .await
+    }
+
+    /// The command line; empty where there is none.
+    pub fn name(&self) -> &str {
+        let control = &self.io.recv.driver.guard().control;
+        control.command().map_or("", |line| line)
+    }
+
+    /// Whether it has been shut down.
+    pub fn closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether it is a terminal: a pipe never is.
+    pub fn is_terminal(&self) -> bool {
+        false
+    }
+
+    /// The descriptor that is read, where there is exactly one and it is of this machine and open.
+    pub fn read_descriptor(&self) -> Option<BorrowedDescriptor<'_>> {
+        let source = match self.source {
+            ReadSource::Stdout => Source::Stdout,
+            ReadSource::Stderr => Source::Stderr,
+            ReadSource::Both => return None,
+        };
+        self.io.recv.driver.reader(source).descriptor()
+    }
+
+    /// The descriptor that is written, where it is of this machine and open.
+    pub fn write_descriptor(&self) -> Option<BorrowedDescriptor<'_>> {
+        self.io.send.writer.descriptor()
+    }
+
+    fn give_back(&mut self) {
+        let (source, piece) = &mut self.piece;
+        let piece = std::mem::take(piece);
+        self.io.recv.driver.reader_mut(*source).give_back(piece);
+    }
+
+    /// Makes sure of a piece; how much there is of it, 0 at end-of-file.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        while self.piece.1.is_empty() {
+            let piece = match self.source {
+                ReadSource::Stdout => self.poll_source(cx, Source::Stdout),
+                ReadSource::Stderr => self.poll_source(cx, Source::Stderr),
+                ReadSource::Both => self.poll_both(cx),
+            };
+            match ready!(piece)? {
+                Some(piece) => self.piece = piece,
+                None if !self.check_exit => return Poll::Ready(Ok(0)),
+                None => {
+                    let status = self.with_pump(cx, |pump, cx| pump.poll_wait(cx));
+                    if ready!(status)?.success() {
+                        return Poll::Ready(Ok(0));
+                    }
+                    let error = self.io.recv.driver.error(Kind::Failed);
+                    return Poll::Ready(Err(error.into()));
+                }
+            }
+        }
+        Poll::Ready(Ok(self.piece.1.len()))
+    }
+
+    fn poll_source(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: Source,
+    ) -> Poll<Result<Option<(Source, Bytes)>>> {
+        self.with_pump(cx, |pump, cx| pump.poll_recv(cx, source))
+            .map_ok(|piece| piece.map(|piece| (source, piece)))
+    }
+
+    fn poll_both(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<(Source, Bytes)>>> {
+        self.with_pump(cx, |pump, cx| pump.poll_event(cx))
+            .map(|event| match event.transpose()? {
+                Some(Event::Stdout(piece)) => Ok(Some((Source::Stdout, piece))),
+                Some(Event::Stderr(piece)) => Ok(Some((Source::Stderr, piece))),
+                Some(Event::Exit(_)) | None => Ok(None),
+            })
+    }
+
+    fn with_pump<T>(
+        &mut self,
+        cx: &Context<'_>,
+        poll: impl FnOnce(&mut Pump<'_>, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.io.with_role(Role::Read, cx, poll)
+    }
+
+    fn advance(&mut self, n: usize) {
+        self.piece.1.advance(n);
+        self.position += n as u64;
+    }
+}
+
+impl From<ProcessIo> for ProcessIOWrapper {
+    /// Wraps a handle, reading its stdout.
+    fn from(io: ProcessIo) -> Self {
+        Self {
+            io,
+            source: ReadSource::default(),
+            check_exit: false,
+            piece: (Source::Stdout, Bytes::new()),
+            position: 0,
+            closed: false,
+        }
+        .read_from(ReadSource::default())
+    }
+}
+
+impl AsyncRead for ProcessIOWrapper {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buf.remaining() > 0 {
+            let n = ready!(self.poll_piece(cx))?.min(buf.remaining());
+            buf.put_slice(&self.piece.1[..n]);
+            self.advance(n);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncBufRead for ProcessIOWrapper {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        ready!(this.poll_piece(cx))?;
+        Poll::Ready(Ok(&this.piece.1))
+    }
+
+    fn consume(mut self: Pin<&mut Self>, n: usize) {
+        self.advance(n);
+    }
+}
+
+impl AsyncWrite for ProcessIOWrapper {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(data)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if slices.iter().all(|slice| slice.is_empty()) {
+            return Poll::Ready(Ok(0));
+        }
+        self.io
+            .poll_write_role(cx, |writer, cx| writer.poll_write(cx, slices))
+            .map_err(io::Error::from)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io
+            .poll_write_role(cx, Writer::poll_sent)
+            .map_err(io::Error::from)
+    }
+
+    /// Closes the child's stdin.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.closed = true;
+        self.io.close_stdin();
+        self.poll_flush(cx)
+    }
+}
+
+impl fmt::Debug for ProcessIOWrapper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessIOWrapper")
+            .field("name", &self.name())
+            .field("source", &self.source)
+            .field("position", &self.position)
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
+}

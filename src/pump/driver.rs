@@ -1,0 +1,417 @@
+//! [`Driver`] and [`Pump`]: all the pipes of one child, moved together.
+
+use std::{
+    process::ExitStatus,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use super::{
+    Guard, Want, Writer,
+    exit::{Exit, Streams},
+    read::{Reader, Step},
+};
+use crate::{
+    error::{Error, Kind, Result},
+    event::{Event, Source},
+    limits::{Drain, ERROR_TAIL, Limit, Limits, STEPS_PER_POLL},
+    output::Output,
+    transport::ReadEnd,
+};
+
+/// Both ways out of the child, and its end.
+pub(crate) struct Driver {
+    pub(super) stdout: Reader,
+    pub(super) stderr: Reader,
+    exit: Exit,
+    /// Whose turn it is when both streams have something.
+    turn: Source,
+    /// A pipe was still open when the run was over.
+    pipes_held: bool,
+    elapsed: Option<Duration>,
+    /// The last item of the event stream has been handed out.
+    told_exit: bool,
+    guard: Arc<Guard>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        stdout: Option<ReadEnd>,
+        stderr: Option<ReadEnd>,
+        limits: Limits,
+        drain: Drain,
+        guard: Arc<Guard>,
+    ) -> Self {
+        Self {
+            stdout: Reader::new(stdout, limits.get(Source::Stdout)),
+            stderr: Reader::new(stderr, limits.get(Source::Stderr)),
+            exit: Exit::new(&guard.control, drain),
+            turn: Source::Stdout,
+            pipes_held: false,
+            elapsed: None,
+            told_exit: false,
+            guard,
+        }
+    }
+
+    pub(crate) fn guard(&self) -> &Arc<Guard> {
+        &self.guard
+    }
+
+    pub(crate) fn reader(&self, source: Source) -> &Reader {
+        match source {
+            Source::Stdout => &self.stdout,
+            Source::Stderr => &self.stderr,
+        }
+    }
+
+    pub(crate) fn reader_mut(&mut self, source: Source) -> &mut Reader {
+        match source {
+            Source::Stdout => &mut self.stdout,
+            Source::Stderr => &mut self.stderr,
+        }
+    }
+
+    pub(crate) fn limit(&self, source: Source) -> Limit {
+        self.reader(source).inbox.limit()
+    }
+
+    pub(crate) fn set_limit(&mut self, source: Source, limit: Limit) {
+        self.reader_mut(source).inbox.set_limit(limit);
+    }
+
+    pub(crate) fn set_drain(&mut self, drain: Drain) {
+        self.exit.drain = drain;
+    }
+
+    pub(crate) fn omitted(&self, source: Source) -> u64 {
+        self.reader(source).inbox.omitted()
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.exit.is_over()
+    }
+
+    /// The event stream has given its last item.
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.told_exit
+    }
+
+    pub(crate) fn pipes_held(&self) -> bool {
+        self.pipes_held
+    }
+
+    /// Nothing more will ever come from `source`, not even from what is kept.
+    pub(crate) fn is_eof(&self, source: Source) -> bool {
+        let reader = self.reader(source);
+        reader.is_closed() && reader.inbox.is_empty()
+    }
+
+    pub(crate) fn error(&self, kind: Kind) -> Error {
+        self.annotate(Error::new(kind))
+    }
+
+    /// Adds the command, the status and the end of stderr.
+    pub(crate) fn annotate(&self, error: Error) -> Error {
+        error
+            .with_command(self.guard.control.command().cloned())
+            .with_status(self.exit.status)
+            .with_stderr_tail(self.stderr.inbox.last(ERROR_TAIL))
+    }
+
+    /// Why a stream ended early, once.
+    pub(crate) fn take_error(&mut self, source: Source) -> Option<Error> {
+        let error = self.reader_mut(source).take_error()?;
+        Some(self.error(Kind::Io).with_source(error))
+    }
+
+    /// Takes what has been received from `source`, or says that nothing will come any more.
+    fn take(&mut self, source: Source, max: usize) -> Option<Result<Option<Bytes>>> {
+        if let Some(data) = self.reader_mut(source).take(max) {
+            return Some(Ok(Some(data)));
+        }
+        if !self.reader(source).is_closed() {
+            return None;
+        }
+        Some(self.take_error(source).map_or(Ok(None), Err))
+    }
+
+    /// Watches the exit and reads each stream once, as `want`ed of stdout and stderr; whether anything moved.
+    fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
+        if self.exit.is_over() {
+            return false;
+        }
+        let seen = self.exit.poll_seen(cx, &self.guard.control, direct);
+        if seen {
+            self.stdout.note_exit();
+            self.stderr.note_exit();
+        }
+        // What is in the pipe of a dead child will raise no further event.
+        let ask = direct || !self.exit.is_running();
+        let steps = [
+            self.stdout.poll_step(cx, want[0], ask),
+            self.stderr.poll_step(cx, want[1], ask),
+        ];
+        let streams = if self.stdout.is_closed() && self.stderr.is_closed() {
+            Streams::Closed
+        } else if self.stdout.is_owed() || self.stderr.is_owed() {
+            Streams::Owing
+        } else if steps == [Step::Quiet; 2] {
+            Streams::Silent
+        } else {
+            Streams::Busy
+        };
+        let over = self.exit.poll_over(cx, streams, !direct);
+        if over {
+            self.finish();
+        }
+        seen || over || steps.contains(&Step::Moved)
+    }
+
+    /// The run is over: lets go of the pipes and of the process.
+    fn finish(&mut self) {
+        self.pipes_held = !(self.stdout.is_closed() && self.stderr.is_closed());
+        self.stdout.close();
+        self.stderr.close();
+        self.elapsed = Some(self.guard.started.elapsed());
+        self.guard.release();
+    }
+
+    fn status(&mut self) -> Result<ExitStatus> {
+        match self.exit.status {
+            Some(status) => Ok(status),
+            None => {
+                let error = self.error(Kind::Wait);
+                Err(match self.exit.error.take() {
+                    Some(source) => error.with_source(source),
+                    None => error,
+                })
+            }
+        }
+    }
+
+    /// Takes all that has been kept.
+    fn take_output(&mut self, stdin_written: u64) -> Output {
+        let stdout = self.stdout.inbox.take_all();
+        let stderr = self.stderr.inbox.take_all();
+        let over = |reader: &Reader| reader.inbox.len() as u64;
+        Output {
+            status: self.exit.status,
+            stdout,
+            stderr,
+            stdout_omitted: self.stdout.inbox.omitted() + over(&self.stdout),
+            stderr_omitted: self.stderr.inbox.omitted() + over(&self.stderr),
+            pipes_held: self.pipes_held,
+            stdin_written,
+            elapsed: (self.elapsed).unwrap_or_else(|| self.guard.started.elapsed()),
+            command: self.guard.control.command().cloned(),
+        }
+    }
+}
+
+/// A driver, with the writer where there is one: what consumers ask.
+pub(crate) struct Pump<'a> {
+    pub(crate) writer: Option<&'a mut Writer>,
+    pub(crate) driver: &'a mut Driver,
+}
+
+impl Pump<'_> {
+    /// A piece of `source`; `None` at its end.
+    pub(crate) fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: Source,
+    ) -> Poll<Result<Option<Bytes>>> {
+        for _ in 0..STEPS_PER_POLL {
+            if let Some(taken) = self.driver.take(source, usize::MAX) {
+                return Poll::Ready(taken);
+            }
+            if !self.pass(cx, only(source, Want::Piece), false) {
+                return self.stuck();
+            }
+        }
+        again(cx)
+    }
+
+    /// The next event, and `None` for ever after the exit.
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event>>> {
+        if self.driver.told_exit {
+            return Poll::Ready(None);
+        }
+        for _ in 0..STEPS_PER_POLL {
+            let moved = self.pass(cx, [Want::Piece; 2], false);
+            for source in [self.driver.turn, self.driver.turn.other()] {
+                if let Some(data) = self.driver.reader_mut(source).take(usize::MAX) {
+                    self.driver.turn = source.other();
+                    return Poll::Ready(Some(Ok(source.event(data))));
+                }
+                if let Some(error) = self.driver.take_error(source) {
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+            if self.driver.is_over() {
+                self.driver.told_exit = true;
+                return Poll::Ready(Some(self.driver.status().map(Event::Exit)));
+            }
+            if !moved {
+                return Poll::Pending;
+            }
+        }
+        again(cx)
+    }
+
+    /// The run is over, or the child has exited and [`Overflow::Block`](crate::Overflow::Block) holds back
+    /// the rest of its output.
+    pub(crate) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<ExitStatus>> {
+        for _ in 0..STEPS_PER_POLL {
+            let moved = self.pass(cx, [Want::Fill; 2], false);
+            let driver = &mut *self.driver;
+            let blocked = driver.stdout.is_blocked() || driver.stderr.is_blocked();
+            if driver.is_over() || (blocked && !driver.exit.is_running()) {
+                return Poll::Ready(driver.status());
+            }
+            if !moved {
+                return self.stuck();
+            }
+        }
+        again(cx)
+    }
+
+    /// The run is over, and this is what it left.
+    pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<Output>> {
+        for _ in 0..STEPS_PER_POLL {
+            let moved = self.pass(cx, [Want::Fill; 2], false);
+            if self.driver.is_over() {
+                return Poll::Ready(self.conclude());
+            }
+            if !moved {
+                return match self.stuck::<()>() {
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error.with_output(self.partial()))),
+                    _ => Poll::Pending,
+                };
+            }
+        }
+        again(cx)
+    }
+
+    /// All that was queued is in the pipe.
+    pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.poll_writer(cx, true, |writer, cx| writer.poll_sent(cx))
+    }
+
+    /// As `ask` says of the writer. While it waits, output is read up to the limit; then the call fails
+    /// if `strict`, and else holds back: in the traits that streams are made of, an output nobody takes
+    /// is back-pressure.
+    pub(crate) fn poll_writer<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        strict: bool,
+        mut ask: impl FnMut(&mut Writer, &mut Context<'_>) -> Poll<Result<T>>,
+    ) -> Poll<Result<T>> {
+        let want = if strict { Want::Fill } else { Want::Window };
+        for _ in 0..STEPS_PER_POLL {
+            let Some(writer) = self.writer.as_deref_mut() else {
+                return Poll::Ready(Err(self.driver.error(Kind::StdinClosed)));
+            };
+            if let Poll::Ready(answer) = ask(writer, cx) {
+                return Poll::Ready(answer.map_err(|error| self.driver.annotate(error)));
+            }
+            if !self.pass(cx, [want; 2], false) {
+                return if strict { self.stuck() } else { Poll::Pending };
+            }
+        }
+        again(cx)
+    }
+
+    /// What can be had of `source` without waiting: `None` if that is nothing now.
+    pub(crate) fn try_recv(&mut self, source: Source, max: usize) -> Result<Option<Option<Bytes>>> {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        self.driver.reader_mut(source).try_piece();
+        for _ in 0..STEPS_PER_POLL {
+            if let Some(taken) = self.driver.take(source, max) {
+                return taken.map(Some);
+            }
+            // There is nothing to give: let the rest move, so that a loop of such calls cannot deadlock.
+            if !self.pass(&mut cx, only(source, Want::Piece), true) {
+                return match self.stuck() {
+                    Poll::Ready(stuck) => stuck,
+                    Poll::Pending => Ok(None),
+                };
+            }
+        }
+        Ok(None)
+    }
+
+    /// Moves all the pipes once: stdin as far as it goes, stdout and stderr by a read as `want`ed; whether
+    /// the outputs or the exit moved. With `direct` the kernel is asked when the reactor knows of nothing.
+    pub(super) fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
+        if let Some(writer) = self.writer.as_deref_mut() {
+            let _ = writer.poll_flush(cx);
+        }
+        let moved = self.driver.pass(cx, want, direct);
+        if self.driver.is_over() {
+            if let Some(writer) = self.writer.as_deref_mut() {
+                writer.abandon();
+            }
+        }
+        moved
+    }
+
+    /// Nothing moved: that is an error if it is because of a limit.
+    pub(super) fn stuck<T>(&self) -> Poll<Result<T>> {
+        for source in [Source::Stdout, Source::Stderr] {
+            let inbox = &self.driver.reader(source).inbox;
+            if inbox.is_over() {
+                let kind = Kind::Limit(source, inbox.limit().bytes);
+                return Poll::Ready(Err(self.driver.error(kind)));
+            }
+        }
+        Poll::Pending
+    }
+
+    fn conclude(&mut self) -> Result<Output> {
+        match self.run_error() {
+            Some(error) => Err(error.with_output(self.partial())),
+            None => Ok(self.partial()),
+        }
+    }
+
+    /// What makes a run that is over a failed one, whatever the child's status.
+    fn run_error(&mut self) -> Option<Error> {
+        if let Poll::Ready(Err(error)) = self.stuck::<()>() {
+            return Some(error);
+        }
+        for source in [Source::Stdout, Source::Stderr] {
+            if let Some(error) = self.driver.take_error(source) {
+                return Some(error);
+            }
+        }
+        let writer = self.writer.as_deref_mut();
+        if let Some(source) = writer.and_then(Writer::take_feed_error) {
+            return Some(self.driver.error(Kind::Input).with_source(source));
+        }
+        self.driver.status().err()
+    }
+
+    fn partial(&mut self) -> Output {
+        let written = self.writer.as_deref().map_or(0, Writer::written);
+        self.driver.take_output(written)
+    }
+}
+
+/// `want` of `source`, and all that comes of the other.
+pub(crate) fn only(source: Source, want: Want) -> [Want; 2] {
+    match source {
+        Source::Stdout => [want, Want::Fill],
+        Source::Stderr => [Want::Fill, want],
+    }
+}
+
+/// Enough for one poll: lets other tasks run and is polled again.
+pub(super) fn again<T>(cx: &mut Context<'_>) -> Poll<T> {
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}

@@ -1,0 +1,155 @@
+//! [`Exit`]: watches the process, and decides when the run is over.
+//!
+//! 1. The child runs until its exit is seen (without reaping it).
+//! 2. What it wrote is then in the pipes, and is read however long the consumer takes. A pipe that is
+//!    still open after that is held by a descendant; [`Drain`] says for how long to go on with it.
+//! 3. When both streams have ended, or that time is up, the run is over.
+
+use std::{
+    io,
+    pin::Pin,
+    process::ExitStatus,
+    task::{Context, Poll},
+};
+
+use futures::future::BoxFuture;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::{limits::Drain, transport::Control};
+
+pub(crate) struct Exit {
+    phase: Phase,
+    pub(super) drain: Drain,
+    pub(super) status: Option<ExitStatus>,
+    /// Why there is no status.
+    pub(super) error: Option<io::Error>,
+}
+
+enum Phase {
+    Running(BoxFuture<'static, io::Result<ExitStatus>>),
+    Draining {
+        since: Instant,
+        last_data: Instant,
+        timer: Option<Pin<Box<Sleep>>>,
+    },
+    Over,
+}
+
+/// What the streams are doing after the child's exit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Streams {
+    /// Both have ended.
+    Closed,
+    /// Something that the child itself wrote may still be in a pipe.
+    Owing,
+    /// Something just came, or could have come if there had been room.
+    Busy,
+    /// Nothing there.
+    Silent,
+}
+
+impl Exit {
+    pub(super) fn new(control: &Control, drain: Drain) -> Self {
+        Self {
+            phase: Phase::Running(control.process().clone().wait()),
+            drain,
+            status: None,
+            error: None,
+        }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running(_))
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    /// Whether the exit has just been seen. With `direct` the kernel is asked when the reactor knows of nothing.
+    pub(super) fn poll_seen(
+        &mut self,
+        cx: &mut Context<'_>,
+        control: &Control,
+        direct: bool,
+    ) -> bool {
+        let Phase::Running(exited) = &mut self.phase else {
+            return false;
+        };
+        let mut result = exited.as_mut().poll(cx);
+        if result.is_pending() && direct {
+            result = match control.process().clone().try_wait().transpose() {
+                Some(result) => Poll::Ready(result),
+                None => Poll::Pending,
+            };
+        }
+        match result {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(status)) => self.status = Some(status),
+            Poll::Ready(Err(error)) => self.error = Some(error),
+        }
+        let now = Instant::now();
+        self.phase = Phase::Draining {
+            since: now,
+            last_data: now,
+            timer: None,
+        };
+        true
+    }
+
+    /// Whether the run has just ended. Without `wake` no timer is set.
+    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>, streams: Streams, wake: bool) -> bool {
+        let Phase::Draining {
+            since,
+            last_data,
+            timer,
+        } = &mut self.phase
+        else {
+            return false;
+        };
+        let over = match (streams, self.drain) {
+            (Streams::Closed, _) => true,
+            (Streams::Owing, _) | (_, Drain::UntilEof) => false,
+            (_, Drain::Immediate) => true,
+            (_, Drain::Linger { idle, cap }) => {
+                let now = Instant::now();
+                if streams == Streams::Busy {
+                    *last_data = now;
+                }
+                let deadline = earlier(*since, cap, *last_data, idle);
+                deadline.is_some_and(|deadline| {
+                    now >= deadline || (wake && poll_timer(timer, deadline, cx).is_ready())
+                })
+            }
+        };
+        if over {
+            self.phase = Phase::Over;
+        }
+        over
+    }
+}
+
+/// The earlier of two points in time; none for durations that reach beyond what the clock can say.
+fn earlier(
+    since: Instant,
+    cap: std::time::Duration,
+    last: Instant,
+    idle: std::time::Duration,
+) -> Option<Instant> {
+    match (since.checked_add(cap), last.checked_add(idle)) {
+        (Some(cap), Some(idle)) => Some(cap.min(idle)),
+        (cap, idle) => cap.or(idle),
+    }
+}
+
+fn poll_timer(
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    deadline: Instant,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+    if timer.deadline() != deadline {
+        timer.as_mut().reset(deadline);
+    }
+    timer.as_mut().poll(cx)
+}

@@ -1,0 +1,198 @@
+//! [`Reader`]: fills one inbox from one of the child's output streams.
+
+use std::{
+    io,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+
+use crate::{
+    buffer::Inbox,
+    limits::{Limit, MAX_READ, MIN_READ, Overflow},
+    sys::BorrowedDescriptor,
+    transport::ReadEnd,
+};
+
+/// How much is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// One piece, if there is none yet: it is handed out at once, so no limit applies.
+    Piece,
+    /// All that comes until the limit, where reading stops whatever the limit says: somebody waits for it.
+    Window,
+    /// All that comes; the limit decides.
+    Fill,
+}
+
+/// What one read did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Something came, the end of the stream perhaps.
+    Moved,
+    /// Nothing there now; the task will be woken unless there is nothing for ever.
+    Quiet,
+    /// Not tried: there is no room, or enough for now.
+    Held,
+}
+
+/// The way out of the child.
+pub(crate) struct Reader {
+    /// Gone at end-of-file.
+    end: Option<ReadEnd>,
+    pub(super) inbox: Inbox,
+    /// Grows while reads are filled, so that an idle stream needs little and a busy one few calls.
+    next_read: usize,
+    /// Bytes that were in the pipe when the child's exit was seen and have not been read yet: those may be
+    /// the child's own. `u64::MAX` where that cannot be told: all that comes without waiting.
+    owed: u64,
+    error: Option<io::Error>,
+}
+
+impl Reader {
+    pub(super) fn new(end: Option<ReadEnd>, limit: Limit) -> Self {
+        Self {
+            end,
+            inbox: Inbox::new(limit),
+            next_read: MIN_READ,
+            owed: 0,
+            error: None,
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.end.is_none()
+    }
+
+    pub(super) fn is_owed(&self) -> bool {
+        self.end.is_some() && self.owed > 0
+    }
+
+    /// As much is kept as [`Want::Window`] asks for.
+    pub(super) fn is_full(&self) -> bool {
+        self.inbox.room_to_limit() == 0
+    }
+
+    /// Reading has stopped to hold the child back.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.end.is_some()
+            && self.inbox.limit().overflow == Overflow::Block
+            && self.inbox.room() == 0
+    }
+
+    pub(crate) fn descriptor(&self) -> Option<BorrowedDescriptor<'_>> {
+        match &self.end {
+            Some(ReadEnd::Pipe(pipe)) => Some(pipe.descriptor()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.end = None;
+        self.owed = 0;
+    }
+
+    pub(super) fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
+    }
+
+    /// Takes what has been received, at most `max` bytes.
+    pub(crate) fn take(&mut self, max: usize) -> Option<Bytes> {
+        self.inbox.take(max)
+    }
+
+    /// Takes all that has been received and may be kept, as one piece.
+    pub(crate) fn take_all(&mut self) -> Bytes {
+        self.inbox.take_all()
+    }
+
+    /// Puts bytes back in front of all that has been received.
+    pub(crate) fn give_back(&mut self, bytes: Bytes) {
+        self.inbox.give_back(bytes);
+    }
+
+    /// The child has exited: remembers how much of its output is still in the pipe.
+    pub(super) fn note_exit(&mut self) {
+        if let Some(end) = &self.end {
+            self.owed = end.buffered().unwrap_or(u64::MAX);
+        }
+    }
+
+    /// Reads once. With `direct` the kernel is asked when the reactor knows of nothing.
+    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>, want: Want, direct: bool) -> Step {
+        let room = self.room(want);
+        let Some(end) = &mut self.end else {
+            return Step::Quiet;
+        };
+        if room == 0 {
+            return Step::Held;
+        }
+        let max = self.next_read.min(room);
+        let mut result = end.poll_read(cx, self.inbox.buffer(), max);
+        if result.is_pending() && direct {
+            result = match end.try_read(self.inbox.buffer(), max) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                result => Poll::Ready(result),
+            };
+        }
+        match result {
+            Poll::Ready(result) => {
+                self.conclude(result, max, want);
+                Step::Moved
+            }
+            Poll::Pending => {
+                self.owed = 0;
+                self.inbox.release();
+                Step::Quiet
+            }
+        }
+    }
+
+    /// Reads a piece that the kernel has now, if there is none yet.
+    pub(super) fn try_piece(&mut self) {
+        let Some(end) = self.end.as_mut().filter(|_| self.inbox.is_empty()) else {
+            return;
+        };
+        let max = self.next_read;
+        match end.try_read(self.inbox.buffer(), max) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.inbox.release();
+            }
+            result => self.conclude(result, max, Want::Piece),
+        }
+    }
+
+    /// How much may be read.
+    fn room(&self, want: Want) -> usize {
+        match want {
+            Want::Piece if !self.inbox.is_empty() => 0,
+            Want::Piece => usize::MAX,
+            Want::Window => self.inbox.room_to_limit(),
+            Want::Fill => self.inbox.room(),
+        }
+    }
+
+    fn conclude(&mut self, result: io::Result<usize>, max: usize, want: Want) {
+        match result {
+            Ok(0) => self.close(),
+            Ok(n) => {
+                self.owed = match self.owed {
+                    u64::MAX => u64::MAX,
+                    owed => owed.saturating_sub(n as u64),
+                };
+                if n == max {
+                    self.next_read = (self.next_read * 2).min(MAX_READ);
+                } else if n < self.next_read / 4 {
+                    self.next_read = (self.next_read / 2).max(MIN_READ);
+                }
+                if want == Want::Fill {
+                    self.inbox.received();
+                }
+            }
+            Err(error) => {
+                self.error = Some(error);
+                self.close();
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! [`Writer`]: empties the outbox into the child's stdin.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use futures::Stream;
+
+use crate::{
+    buffer::Outbox,
+    error::{Error, Kind},
+    limits::{OUTBOX_HIGH_WATER, STEPS_PER_POLL},
+    stdio::{Feed, Input},
+    sys::BorrowedDescriptor,
+    transport::WriteEnd,
+};
+
+/// The way into the child.
+pub(crate) struct Writer {
+    /// Gone once stdin is closed, from either side.
+    end: Option<WriteEnd>,
+    outbox: Outbox,
+    feed: Option<Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>>,
+    /// stdin is to be closed once all that is queued has been written.
+    closing: bool,
+    /// The end may hold back some of what it took.
+    unflushed: bool,
+    written: u64,
+    broken: Option<Broken>,
+    feed_error: Option<io::Error>,
+}
+
+/// The child closed its end.
+struct Broken {
+    error: Option<io::Error>,
+    /// Queued bytes were dropped, and nobody has been told.
+    untold_loss: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(end: Option<WriteEnd>) -> Self {
+        Self {
+            end,
+            outbox: Outbox::default(),
+            feed: None,
+            closing: false,
+            unflushed: false,
+            written: 0,
+            broken: None,
+            feed_error: None,
+        }
+    }
+
+    /// All that the child is to be given, and then end-of-file.
+    pub(crate) fn set_input(&mut self, input: Input) {
+        match input.0 {
+            Feed::Bytes(bytes) => self.outbox.push(bytes),
+            Feed::Stream(stream) => self.feed = Some(stream),
+        }
+        self.closing = true;
+    }
+
+    /// Whether something can still be queued.
+    pub(crate) fn is_open(&self) -> bool {
+        self.end.is_some() && !self.closing
+    }
+
+    /// Bytes queued and not yet written.
+    pub(crate) fn queued(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Bytes the child's stdin has taken.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    pub(crate) fn descriptor(&self) -> Option<BorrowedDescriptor<'_>> {
+        match &self.end {
+            Some(WriteEnd::Pipe(pipe)) => Some(pipe.descriptor()),
+            _ => None,
+        }
+    }
+
+    /// Queues bytes.
+    pub(crate) fn push(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.check_open()?;
+        self.outbox.push(bytes);
+        Ok(())
+    }
+
+    /// Takes back the last `n` queued bytes.
+    pub(crate) fn retract(&mut self, n: usize) {
+        self.outbox.retract(n);
+    }
+
+    /// Closes stdin as soon as all that is queued has been written.
+    pub(crate) fn close(&mut self) {
+        self.closing = true;
+        if self.outbox.is_empty() && self.feed.is_none() {
+            if let Some(WriteEnd::Pipe(_)) = self.end {
+                self.end = None;
+            }
+        }
+    }
+
+    /// The run is over: nobody will read any more.
+    pub(crate) fn abandon(&mut self) {
+        if self.end.is_some() {
+            self.fail(None);
+        }
+    }
+
+    /// Why the source of the input failed, once.
+    pub(crate) fn take_feed_error(&mut self) -> Option<io::Error> {
+        self.feed_error.take()
+    }
+
+    /// Writes what is queued until it is all gone, or stdin is.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..STEPS_PER_POLL {
+            self.poll_feed(cx);
+            let Some(end) = &mut self.end else {
+                return Poll::Ready(());
+            };
+            let step = if self.outbox.is_empty() {
+                if self.unflushed {
+                    ready!(end.poll_flush(cx)).map(|()| self.unflushed = false)
+                } else if self.feed.is_some() {
+                    return Poll::Pending;
+                } else if self.closing {
+                    let closed = ready!(end.poll_close(cx));
+                    self.end = None;
+                    closed
+                } else {
+                    return Poll::Ready(());
+                }
+            } else {
+                let (slices, n) = self.outbox.slices();
+                ready!(end.poll_write(cx, &slices[..n])).map(|n| self.wrote(n))
+            };
+            if let Err(error) = step {
+                self.fail(Some(error));
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// All that was queued has been written; an error if some of it cannot be.
+    pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_flush(cx));
+        Poll::Ready(self.check_loss())
+    }
+
+    /// There is room in the queue.
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let flushed = self.poll_flush(cx);
+        self.check_open()?;
+        match flushed {
+            Poll::Pending if self.outbox.len() >= OUTBOX_HIGH_WATER => Poll::Pending,
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Writes straight from `slices`, once all that was queued before is gone.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<Result<usize, Error>> {
+        let flushed = self.poll_flush(cx);
+        self.check_open()?;
+        ready!(flushed);
+        let Some(end) = &mut self.end else {
+            return Poll::Ready(Err(Error::new(Kind::StdinClosed)));
+        };
+        let result = ready!(end.poll_write(cx, slices));
+        Poll::Ready(self.conclude(result))
+    }
+
+    /// Writes what the pipe takes now, once all that was queued before is gone; 0 if it is full.
+    pub(crate) fn try_write(&mut self, data: &[u8]) -> Result<usize, Error> {
+        while !self.outbox.is_empty() {
+            let (slices, n) = self.outbox.slices();
+            let Some(end) = &mut self.end else { break };
+            match end.try_write(&slices[..n]) {
+                Ok(n) => self.wrote(n),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+                Err(error) => self.fail(Some(error)),
+            }
+        }
+        self.check_open()?;
+        let Some(end) = self.end.as_mut().filter(|_| !data.is_empty()) else {
+            return Ok(0);
+        };
+        match end.try_write(&[IoSlice::new(data)]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            result => self.conclude(result),
+        }
+    }
+
+    /// Fails if nothing can be queued, and says why.
+    fn check_open(&mut self) -> Result<(), Error> {
+        if self.is_open() {
+            return Ok(());
+        }
+        Err(match &mut self.broken {
+            Some(broken) => broken.tell(),
+            None => Error::new(Kind::StdinClosed),
+        })
+    }
+
+    /// Fails, once, if queued bytes were dropped.
+    fn check_loss(&mut self) -> Result<(), Error> {
+        match &mut self.broken {
+            Some(broken) if broken.untold_loss => Err(broken.tell()),
+            _ => Ok(()),
+        }
+    }
+
+    fn conclude(&mut self, result: io::Result<usize>) -> Result<usize, Error> {
+        match result {
+            Ok(n) => {
+                self.written += n as u64;
+                self.unflushed = true;
+                Ok(n)
+            }
+            Err(error) => {
+                self.fail(Some(error));
+                self.check_open().map(|()| 0)
+            }
+        }
+    }
+
+    /// Tops up the queue from the source of the input.
+    fn poll_feed(&mut self, cx: &mut Context<'_>) {
+        while self.outbox.len() < OUTBOX_HIGH_WATER {
+            let Some(feed) = &mut self.feed else { return };
+            match feed.as_mut().poll_next(cx) {
+                Poll::Ready(Some(Ok(bytes))) => self.outbox.push(bytes),
+                Poll::Ready(Some(Err(error))) => {
+                    self.feed_error = Some(error);
+                    self.feed = None;
+                }
+                Poll::Ready(None) => self.feed = None,
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    fn wrote(&mut self, n: usize) {
+        self.outbox.advance(n);
+        self.written += n as u64;
+        self.unflushed = true;
+    }
+
+    fn fail(&mut self, error: Option<io::Error>) {
+        self.broken = Some(Broken {
+            error,
+            untold_loss: !self.outbox.is_empty(),
+        });
+        self.end = None;
+        self.feed = None;
+        self.outbox.clear();
+    }
+}
+
+impl Broken {
+    fn tell(&mut self) -> Error {
+        self.untold_loss = false;
+        let error = Error::new(Kind::BrokenPipe);
+        match self.error.take() {
+            Some(source) => error.with_source(source),
+            None => error,
+        }
+    }
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer")
+            .field("open", &self.is_open())
+            .field("queued", &self.queued())
+            .field("written", &self.written)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,52 @@
+//! [`Signal`]: a signal number by its POSIX name.
+
+use std::fmt;
+
+/// A signal, named as POSIX does.
+///
+/// On Windows there are no signals: [`Signal::KILL`] and [`Signal::TERM`] end the process there and any
+/// other is an error.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Signal(i32);
+
+impl Signal {
+    /// The terminal hung up; many daemons read their configuration again.
+    pub const HUP: Self = Self(1);
+    /// Interrupt, what Ctrl-C sends.
+    pub const INT: Self = Self(2);
+    /// Quit, what Ctrl-\ sends.
+    pub const QUIT: Self = Self(3);
+    /// Kill: cannot be caught or ignored.
+    pub const KILL: Self = Self(9);
+    /// Terminate: a polite request to end.
+    pub const TERM: Self = Self(15);
+
+    /// A signal by its number on this platform, such as `libc::SIGUSR1`.
+    pub const fn from_raw(number: i32) -> Self {
+        Self(number)
+    }
+
+    /// The number on this platform.
+    pub const fn as_raw(self) -> i32 {
+        self.0
+    }
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::HUP => f.write_str("SIGHUP"),
+            Self::INT => f.write_str("SIGINT"),
+            Self::QUIT => f.write_str("SIGQUIT"),
+            Self::KILL => f.write_str("SIGKILL"),
+            Self::TERM => f.write_str("SIGTERM"),
+            Self(number) => write!(f, "signal {number}"),
+        }
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

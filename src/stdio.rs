@@ -1,0 +1,121 @@
+//! What the child's three ends are connected to: [`Redirect`] and [`Input`].
+
+use std::{fmt, fs::File, io, pin::Pin};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use tokio::io::AsyncRead;
+use tokio_util::io::ReaderStream;
+
+use crate::limits::OUTBOX_HIGH_WATER;
+
+/// What one of the child's standard streams is connected to.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub enum Redirect {
+    /// A pipe to us: the default.
+    #[default]
+    Pipe,
+    /// Nothing: reads find end-of-file, writes vanish.
+    Null,
+    /// Whatever ours is.
+    Inherit,
+    /// A file, used by the child directly, from and at the descriptor's own position.
+    File(File),
+}
+
+impl From<File> for Redirect {
+    fn from(file: File) -> Self {
+        Self::File(file)
+    }
+}
+
+/// The whole input of a child, after which its stdin is closed: bytes, a reader or a stream.
+///
+/// It is read as the child takes it, so an endless source is fine.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::{Command, Input, ProcessIo};
+///
+/// let file: &[u8] = b"any AsyncRead"; // a tokio::fs::File, a socket, ...
+/// let output = ProcessIo::builder(Command::new("cat")).input(Input::reader(file)).await?;
+/// assert_eq!(output.stdout, "any AsyncRead");
+/// # }
+/// # Ok(()) }
+/// ```
+pub struct Input(pub(crate) Feed);
+
+/// Where queued input comes from.
+pub(crate) enum Feed {
+    Bytes(Bytes),
+    Stream(Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>),
+}
+
+impl Input {
+    /// Everything that the reader gives until its end-of-file.
+    ///
+    /// If it fails, the child sees end-of-file, and the run an error for which
+    /// [`is_input`](crate::Error::is_input) holds.
+    pub fn reader<R: AsyncRead + Send + 'static>(reader: R) -> Self {
+        Self(Feed::Stream(Box::pin(ReaderStream::with_capacity(
+            reader,
+            OUTBOX_HIGH_WATER,
+        ))))
+    }
+
+    /// Every item of a stream that cannot fail.
+    pub fn stream<S>(stream: S) -> Self
+    where
+        S: Stream<Item: Into<Bytes>> + Send + 'static,
+    {
+        Self(Feed::Stream(Box::pin(stream.map(|item| Ok(item.into())))))
+    }
+
+    /// Every item of a stream that can fail; see [`reader`](Input::reader) for what happens then.
+    pub fn try_stream<S, B, E>(stream: S) -> Self
+    where
+        S: Stream<Item = Result<B, E>> + Send + 'static,
+        B: Into<Bytes>,
+        E: Into<io::Error>,
+    {
+        Self(Feed::Stream(Box::pin(
+            stream.map(|item| item.map(Into::into).map_err(Into::into)),
+        )))
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Feed::Bytes(bytes) => write!(f, "Input({} bytes)", bytes.len()),
+            Feed::Stream(_) => f.write_str("Input(stream)"),
+        }
+    }
+}
+
+macro_rules! from_bytes {
+    ($($source:ty),*) => {$(
+        impl From<$source> for Input {
+            fn from(bytes: $source) -> Self {
+                Self(Feed::Bytes(bytes.into()))
+            }
+        }
+    )*};
+}
+
+from_bytes!(
+    Bytes,
+    Vec<u8>,
+    String,
+    &'static str,
+    &'static [u8],
+    Box<[u8]>
+);
+
+impl<const N: usize> From<&'static [u8; N]> for Input {
+    fn from(bytes: &'static [u8; N]) -> Self {
+        Self(Feed::Bytes(Bytes::from_static(bytes)))
+    }
+}

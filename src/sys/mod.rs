@@ -1,0 +1,64 @@
+//! What differs by platform, under the same names in each file. The only place with `cfg` and `unsafe`.
+//!
+//! # The contract
+//!
+//! | name | what every platform gives |
+//! |---|---|
+//! | `spawn(&mut Command, Ends)` | starts the child with its ends connected; on failure nothing is left, neither a child nor a descriptor |
+//! | `PipeReader` | our end of stdout or stderr. `poll_read`: as `AsyncRead`, into a `BytesMut`, allocating only when there is something to read. `try_read`: what the kernel has *now*, whatever the reactor knows. `buffered`: how many bytes are in the pipe, where that can be told |
+//! | `PipeWriter` | our end of stdin. `poll_write` and `try_write` likewise, vectored; `poll_flush` passes on what is held back; dropping it closes the descriptor |
+//! | `Process` | `exited`: resolves at the child's exit, for any number of waiters, without reaping. `observe`: the same without waiting. `signal`: never to a pid that is not ours any more. `release`: kills what is left if asked to, and reaps without ever blocking |
+//! | `fault(&Command, &io::Error)` | why it could not be started |
+//! | `exit_status(code)` | the status of a child that ended by itself |
+//! | `BorrowedDescriptor` | the platform's borrowed file descriptor or handle |
+//!
+//! Reads and writes report a closed pipe as POSIX does: end-of-file is `Ok(0)`, a reader that is gone
+//! is [`BrokenPipe`](std::io::ErrorKind::BrokenPipe).
+
+use crate::stdio::Redirect;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub use unix::BorrowedDescriptor;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::BorrowedDescriptor;
+#[cfg(windows)]
+pub(crate) use windows::*;
+
+#[cfg(not(any(unix, windows)))]
+compile_error!("process-io needs processes: Unix or Windows");
+
+/// What the child's ends are to be connected to.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) stdin: Redirect,
+    pub(crate) stdout: Redirect,
+    /// `None`: the same as stdout, through the same open file, so that order is kept.
+    pub(crate) stderr: Option<Redirect>,
+    /// The child leads a process group of its own.
+    pub(crate) group: bool,
+}
+
+/// A started child and our ends of its pipes.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    pub(crate) process: Process,
+    pub(crate) stdin: Option<PipeWriter>,
+    pub(crate) stdout: Option<PipeReader>,
+    pub(crate) stderr: Option<PipeReader>,
+}
+
+/// Whom a signal is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The child alone.
+    Child,
+    /// Every member of the group that the child leads; the child alone if it leads none.
+    Tree,
+}

@@ -1,0 +1,38 @@
+//! Unix: pipes on the reactor, `posix_spawn`, process groups, exit seen by pidfd or SIGCHLD.
+
+mod fault;
+mod pipe;
+mod process;
+mod reaper;
+mod spawn;
+
+use std::{
+    io,
+    os::{
+        fd::{BorrowedFd, OwnedFd},
+        unix::process::ExitStatusExt,
+    },
+    process::ExitStatus,
+};
+
+use tokio::io::{Interest, unix::AsyncFd};
+
+pub(crate) use fault::fault;
+pub(crate) use pipe::{PipeReader, PipeWriter};
+pub(crate) use process::Process;
+pub(crate) use spawn::spawn;
+
+/// A borrowed file descriptor.
+pub type BorrowedDescriptor<'a> = BorrowedFd<'a>;
+
+/// The status of a child that ended by itself with `code`, of which Unix keeps the low eight bits.
+pub(crate) fn exit_status(code: i32) -> ExitStatus {
+    ExitStatus::from_raw((code & 0xff) << 8)
+}
+
+/// Puts a descriptor on the reactor.
+fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open, and stays the same descriptor until it is dropped. Nothing here takes it
+    // out of the `AsyncFd`.
+    unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(Into::into)
+}

@@ -1,0 +1,130 @@
+//! Our ends of the child's pipes: non-blocking descriptors on the reactor.
+
+use std::{
+    io::{self, IoSlice},
+    os::fd::{AsFd, OwnedFd},
+    task::{Context, Poll, ready},
+};
+
+use bytes::BytesMut;
+use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread, read, writev};
+use tokio::io::{Interest, unix::AsyncFd};
+
+use super::{BorrowedDescriptor, register};
+
+/// The read end of a pipe.
+#[derive(Debug)]
+pub(crate) struct PipeReader(AsyncFd<OwnedFd>);
+
+impl PipeReader {
+    pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
+        ioctl_fionbio(&fd, true)?;
+        register(fd, Interest::READABLE).map(Self)
+    }
+
+    /// Appends at most `max` bytes to `buffer`; 0 at end-of-file.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut BytesMut,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let mut guard = ready!(self.0.poll_read_ready(cx))?;
+            match read_into(guard.get_inner(), buffer, max) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Ok((n, asked)) => {
+                    // A short read has emptied the pipe. The next byte is a new edge, so the call that
+                    // would only say EAGAIN can be saved.
+                    if 0 < n && n < asked {
+                        guard.clear_ready();
+                    }
+                    return Poll::Ready(Ok(n));
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// As [`poll_read`](PipeReader::poll_read), of what is there now; `WouldBlock` if nothing is.
+    pub(crate) fn try_read(&mut self, buffer: &mut BytesMut, max: usize) -> io::Result<usize> {
+        read_into(self.0.get_ref(), buffer, max).map(|(n, _)| n)
+    }
+
+    /// How many bytes are in the pipe.
+    pub(crate) fn buffered(&self) -> Option<u64> {
+        ioctl_fionread(self.0.get_ref()).ok()
+    }
+
+    pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
+        self.0.get_ref().as_fd()
+    }
+}
+
+/// The write end of a pipe.
+#[derive(Debug)]
+pub(crate) struct PipeWriter(AsyncFd<OwnedFd>);
+
+impl PipeWriter {
+    pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
+        ioctl_fionbio(&fd, true)?;
+        register(fd, Interest::WRITABLE).map(Self)
+    }
+
+    /// Writes what the pipe takes, at least one byte.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let mut guard = ready!(self.0.poll_write_ready(cx))?;
+            match write_from(guard.get_inner(), slices) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    /// A pipe holds nothing back.
+    pub(crate) fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes what the pipe takes now; `WouldBlock` if it is full.
+    pub(crate) fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        write_from(self.0.get_ref(), slices)
+    }
+
+    pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
+        self.0.get_ref().as_fd()
+    }
+}
+
+/// How many bytes were read, and how many were asked for.
+fn read_into(fd: &OwnedFd, buffer: &mut BytesMut, max: usize) -> io::Result<(usize, usize)> {
+    // Half of what is wanted is good enough to go on in the same allocation.
+    if buffer.capacity() - buffer.len() < max.div_ceil(2) {
+        buffer.reserve(max);
+    }
+    let len = buffer.len();
+    let spare = buffer.spare_capacity_mut();
+    let asked = spare.len().min(max);
+    let n = retry(|| read(fd, &mut spare[..asked]).map(|(filled, _)| filled.len()))?;
+    // SAFETY: `read` has initialised the first `n` bytes of the spare capacity.
+    unsafe { buffer.set_len(len + n) };
+    Ok((n, asked))
+}
+
+fn write_from(fd: &OwnedFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    retry(|| writev(fd, slices))
+}
+
+fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            result => return result.map_err(io::Error::from),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A child: its exit is seen without reaping it, so that its pid and its group stay ours until the end.
+
+use std::{
+    io,
+    os::{fd::AsFd, fd::BorrowedFd, unix::process::ExitStatusExt},
+    process::ExitStatus,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+#[cfg(target_os = "linux")]
+use std::os::fd::OwnedFd;
+
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process, kill_process_group, waitid,
+};
+#[cfg(target_os = "linux")]
+use tokio::io::{Interest, unix::AsyncFd};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{super::Scope, reaper};
+
+/// A child that we started and that nobody else waits for.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: Pid,
+    /// It leads a group whose id is its pid.
+    leads_group: bool,
+    #[cfg(target_os = "linux")]
+    pidfd: Option<AsyncFd<OwnedFd>>,
+    /// Held while a signal is sent, so that the pid cannot be freed under it.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Running,
+    /// A zombie. Its pid, and the id of its group, cannot be reused yet.
+    Exited(ExitStatus),
+    Reaped(ExitStatus),
+    /// Somebody else reaped it; its status is not to be had, and its pid is not ours.
+    Lost,
+}
+
+impl Process {
+    /// Takes over a child that has just been started.
+    ///
+    /// Where its exit could not be observed it is killed and reaped, and the error returned.
+    pub(super) fn new(pid: Pid, leads_group: bool) -> io::Result<Self> {
+        let process = Self {
+            pid,
+            leads_group,
+            #[cfg(target_os = "linux")]
+            pidfd: watch(pid),
+            state: Mutex::new(State::Running),
+        };
+        if process.descriptor().is_none() {
+            // The first listener needs descriptors, and those may have run out.
+            if let Err(error) = signal(SignalKind::child()) {
+                Arc::new(process).release(true);
+                return Err(error);
+            }
+        }
+        Ok(process)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Resolves when the child has exited, for any number of waiters. Does not reap.
+    pub(crate) async fn exited(self: Arc<Self>) -> io::Result<ExitStatus> {
+        #[cfg(target_os = "linux")]
+        if let Some(pidfd) = &self.pidfd {
+            loop {
+                let mut guard = pidfd.readable().await?;
+                match self.observe()? {
+                    Some(status) => return Ok(status),
+                    None => guard.clear_ready(),
+                }
+            }
+        }
+        // Listen before looking, or an exit in between would be missed.
+        let mut children = signal(SignalKind::child())?;
+        loop {
+            if let Some(status) = self.observe()? {
+                return Ok(status);
+            }
+            children.recv().await;
+        }
+    }
+
+    /// The status, if the child has exited.
+    pub(crate) fn observe(&self) -> io::Result<Option<ExitStatus>> {
+        let mut state = self.state();
+        if let State::Running = *state {
+            *state = match self.waitid(WaitIdOptions::NOWAIT) {
+                Ok(None) => return Ok(None),
+                Ok(Some(status)) => State::Exited(status),
+                Err(rustix::io::Errno::CHILD) => State::Lost,
+                Err(error) => return Err(error.into()),
+            };
+        }
+        match *state {
+            State::Exited(status) | State::Reaped(status) => Ok(Some(status)),
+            State::Running | State::Lost => Err(io::Error::other(
+                "something else in this process has waited for the child, or SIGCHLD is ignored",
+            )),
+        }
+    }
+
+    /// Sends a signal. Succeeds without sending anything when there is nobody left to get it.
+    pub(crate) fn signal(&self, number: i32, scope: Scope) -> io::Result<()> {
+        let signal = Signal::from_named_raw(number)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let state = self.state();
+        let sent = match (*state, scope) {
+            (State::Reaped(_) | State::Lost, _) => Ok(()),
+            (_, Scope::Tree) if self.leads_group => {
+                match kill_process_group(self.pid, signal) {
+                    // What macOS says of a group in which only zombies are left.
+                    Err(rustix::io::Errno::PERM) if matches!(*state, State::Exited(_)) => Ok(()),
+                    sent => sent,
+                }
+            }
+            (State::Exited(_), _) => Ok(()),
+            (State::Running, _) => kill_process(self.pid, signal),
+        };
+        match sent {
+            Err(rustix::io::Errno::SRCH) => Ok(()),
+            sent => Ok(sent?),
+        }
+    }
+
+    /// Lets go of the child: kills what is left of its tree if `kill`, then reaps it, or has it reaped.
+    ///
+    /// The order matters. The group's id is safe from reuse only while its leader is not reaped, so
+    /// the leader is reaped last.
+    pub(crate) fn release(self: Arc<Self>, kill: bool) {
+        if kill {
+            // Nobody is there to be told; what cannot be killed is still reaped when it ends.
+            let _ = self.signal(Signal::KILL.as_raw(), Scope::Tree);
+        }
+        if !self.reap() {
+            reaper::adopt(self);
+        }
+    }
+
+    /// Reaps the child if it has exited; whether it needs reaping no more.
+    pub(super) fn reap(&self) -> bool {
+        let mut state = self.state();
+        if let State::Running | State::Exited(_) = *state {
+            match self.waitid(WaitIdOptions::empty()) {
+                Ok(None) => return false,
+                Ok(Some(status)) => *state = State::Reaped(status),
+                Err(_) => *state = State::Lost,
+            }
+        }
+        true
+    }
+
+    /// Readable when the child has exited.
+    #[cfg(target_os = "linux")]
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(|pidfd| pidfd.get_ref().as_fd())
+    }
+
+    /// No such descriptor here.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn waitid(&self, options: WaitIdOptions) -> rustix::io::Result<Option<ExitStatus>> {
+        let options = options | WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        Ok(waitid(WaitId::Pid(self.pid), options)?.map(|status| exit_status(&status)))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A pidfd on the reactor; none where the kernel (before 5.3, or a sandbox) has no such thing.
+#[cfg(target_os = "linux")]
+fn watch(pid: Pid) -> Option<AsyncFd<OwnedFd>> {
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
+    super::register(pidfd, Interest::READABLE).ok()
+}
+
+/// Puts together the raw status that `wait(2)` would have given.
+fn exit_status(status: &WaitIdStatus) -> ExitStatus {
+    const CORE_DUMPED: i32 = 0x80;
+    ExitStatus::from_raw(match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => (code & 0xff) << 8,
+        (None, Some(signal)) if status.dumped() => signal | CORE_DUMPED,
+        (None, signal) => signal.unwrap_or_default(),
+    })
+}

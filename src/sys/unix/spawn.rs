@@ -1,0 +1,133 @@
+//! Starts a child on std's `posix_spawn` path, with pipes of our own making.
+//!
+//! Our ends are on the reactor before the child exists, so that nothing can fail after it does.
+
+use std::{
+    io,
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    process::{Command, Stdio},
+};
+
+use rustix::process::Pid;
+
+use super::{
+    super::{Ends, Spawned},
+    PipeReader, PipeWriter, Process,
+};
+use crate::stdio::Redirect;
+
+pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends) -> io::Result<Spawned> {
+    let command = command.as_std_mut();
+    let _one_at_a_time = SpawnLock::new();
+    let (stdin, child_stdin) = match ends.stdin {
+        Redirect::Pipe => {
+            let (theirs, ours) = pipe()?;
+            (Some(PipeWriter::new(ours)?), theirs.into())
+        }
+        redirect => (None, direct(redirect)?),
+    };
+    command.stdin(child_stdin);
+
+    let (stdout, stderr);
+    match ends.stderr {
+        Some(redirect) => {
+            let (child_stdout, child_stderr);
+            (stdout, child_stdout) = connect(ends.stdout)?;
+            (stderr, child_stderr) = connect(redirect)?;
+            command.stdout(child_stdout).stderr(child_stderr);
+        }
+        None => (stdout, stderr) = (connect_both(ends.stdout, command)?, None),
+    }
+    if ends.group {
+        command.process_group(0);
+    }
+
+    let spawned = command.spawn();
+    // The command still holds the child's ends, and with them the pipes open.
+    (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
+    let pid = Pid::from_child(&spawned?);
+    Ok(Spawned {
+        process: Process::new(pid, ends.group)?,
+        stdin,
+        stdout,
+        stderr,
+    })
+}
+
+/// Our end, if there is one, and the child's.
+fn connect(redirect: Redirect) -> io::Result<(Option<PipeReader>, Stdio)> {
+    match redirect {
+        Redirect::Pipe => {
+            let (ours, theirs) = pipe()?;
+            Ok((Some(PipeReader::new(ours)?), theirs.into()))
+        }
+        redirect => Ok((None, direct(redirect)?)),
+    }
+}
+
+/// Connects stdout and stderr to the same open file.
+fn connect_both(redirect: Redirect, command: &mut Command) -> io::Result<Option<PipeReader>> {
+    let (reader, theirs) = match redirect {
+        Redirect::Pipe => {
+            let (ours, theirs) = pipe()?;
+            (Some(PipeReader::new(ours)?), theirs)
+        }
+        Redirect::File(file) => (None, OwnedFd::from(file)),
+        Redirect::Inherit => (
+            None,
+            rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 0)?,
+        ),
+        Redirect::Null => {
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            return Ok(None);
+        }
+    };
+    command.stderr(theirs.try_clone()?).stdout(theirs);
+    Ok(reader)
+}
+
+fn direct(redirect: Redirect) -> io::Result<Stdio> {
+    Ok(match redirect {
+        Redirect::Null => Stdio::null(),
+        Redirect::Inherit => Stdio::inherit(),
+        Redirect::File(file) => file.into(),
+        Redirect::Pipe => Stdio::piped(),
+    })
+}
+
+/// A pipe that no child inherits: read end, write end.
+#[cfg(not(target_vendor = "apple"))]
+pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
+}
+
+/// A pipe that no child inherits: read end, write end. Without `pipe2(2)` there is a moment in which a
+/// child would, hence the lock below.
+#[cfg(target_vendor = "apple")]
+pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    use rustix::io::{FdFlags, fcntl_setfd};
+    let (read, write) = rustix::pipe::pipe()?;
+    fcntl_setfd(&read, FdFlags::CLOEXEC)?;
+    fcntl_setfd(&write, FdFlags::CLOEXEC)?;
+    Ok((read, write))
+}
+
+/// One spawn at a time where [`pipe`] is not atomic, so that no child inherits a pipe of one that is being
+/// set up.
+struct SpawnLock {
+    #[cfg(target_vendor = "apple")]
+    _guard: std::sync::MutexGuard<'static, ()>,
+}
+
+impl SpawnLock {
+    fn new() -> Self {
+        #[cfg(target_vendor = "apple")]
+        static SPAWNING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        Self {
+            #[cfg(target_vendor = "apple")]
+            _guard: SPAWNING
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! [`Process`], what a transport provides, and [`Control`], what users hold.
+
+use std::{fmt, io, process::ExitStatus, sync::Arc};
+
+use futures::{FutureExt, future::BoxFuture};
+
+use crate::{
+    error::{Error, Kind, Result},
+    signal::Signal,
+};
+
+/// The process behind the pipes: what waits for it and kills it.
+///
+/// Implement it for a child that this crate did not start. All methods may be called at any time, from any
+/// thread, also after the end.
+pub trait Process: Send + Sync + 'static {
+    /// The process id, if it is one of this machine.
+    fn id(&self) -> Option<u32> {
+        None
+    }
+
+    /// Resolves when the child has exited. May be called many times; each future gives the same status.
+    ///
+    /// By then all that the child wrote must be there to be read; where that cannot be promised, use
+    /// [`Drain::UntilEof`](crate::Drain::UntilEof).
+    fn wait(self: Arc<Self>) -> BoxFuture<'static, io::Result<ExitStatus>>;
+
+    /// The status, if the child has exited by now. Must not wait.
+    fn try_wait(self: Arc<Self>) -> io::Result<Option<ExitStatus>> {
+        self.wait().now_or_never().transpose()
+    }
+
+    /// Sends a signal to the child. Succeeds if the child has exited.
+    fn signal(&self, signal: Signal) -> io::Result<()>;
+
+    /// Sends a signal to the child and all its descendants, as far as they can be reached.
+    fn signal_tree(&self, signal: Signal) -> io::Result<()> {
+        self.signal(signal)
+    }
+
+    /// Nobody will ask for anything more: frees what is held for the child, after killing what is left of
+    /// its tree if `kill`. Must not wait.
+    fn release(self: Arc<Self>, kill: bool) {
+        if kill {
+            let _ = self.signal_tree(Signal::KILL);
+        }
+    }
+}
+
+/// The child's process, apart from its pipes: to be cloned and used anywhere, while another task reads.
+///
+/// Safe against the reuse of process ids: once the child has been reaped nothing is sent any more, and
+/// every call answers at once.
+#[derive(Clone)]
+pub struct Control {
+    process: Arc<dyn Process>,
+    command: Option<Arc<str>>,
+}
+
+impl Control {
+    pub(crate) fn new(process: Arc<dyn Process>, command: Option<Arc<str>>) -> Self {
+        Self { process, command }
+    }
+
+    pub(crate) fn process(&self) -> &Arc<dyn Process> {
+        &self.process
+    }
+
+    /// The command line, as in an error.
+    pub(crate) fn command(&self) -> Option<&Arc<str>> {
+        self.command.as_ref()
+    }
+
+    /// The process id; `None` for a child that is not a process of this machine. After the child's end
+    /// the system may give the number to another process.
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    /// Waits for the child's exit, in any number of tasks at once.
+    ///
+    /// It moves no pipe: somebody has to read, or a child that fills its pipes never exits.
+    /// [`ProcessIo::wait`](crate::ProcessIo::wait) does both.
+    ///
+    /// # Errors
+    ///
+    /// If something else in this process reaped the child, so that its status is not to be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: call it again.
+    pub async fn wait(&self) -> Result<ExitStatus> {
+        let status = Arc::clone(&self.process).wait().await;
+        status.map_err(|error| self.error(Kind::Wait).with_source(error))
+    }
+
+    /// The status, if the child has exited.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Control::wait).
+    pub fn try_wait(&self) -> Result<Option<ExitStatus>> {
+        let status = Arc::clone(&self.process).try_wait();
+        status.map_err(|error| self.error(Kind::Wait).with_source(error))
+    }
+
+    /// Sends a signal to the child alone. Succeeds without sending anything if the child has exited.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses it, as when the child runs as another user; on Windows for any signal but
+    /// [`Signal::KILL`] and [`Signal::TERM`].
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.check(self.process.signal(signal))
+    }
+
+    /// Asks the child to end: `SIGTERM`. See [`signal`](Control::signal).
+    ///
+    /// # Errors
+    ///
+    /// As [`signal`](Control::signal).
+    pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Kills the child alone: `SIGKILL`. See [`signal`](Control::signal).
+    ///
+    /// # Errors
+    ///
+    /// As [`signal`](Control::signal).
+    pub fn kill(&self) -> Result<()> {
+        self.signal(Signal::KILL)
+    }
+
+    /// Kills the child and all that is in its process group. A child that shares our group, see
+    /// [`Builder::process_group`](crate::Builder::process_group), is killed alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`signal`](Control::signal).
+    pub fn kill_tree(&self) -> Result<()> {
+        self.check(self.process.signal_tree(Signal::KILL))
+    }
+
+    fn check(&self, sent: io::Result<()>) -> Result<()> {
+        sent.map_err(|error| self.error(Kind::Signal).with_source(error))
+    }
+
+    fn error(&self, kind: Kind) -> Error {
+        Error::new(kind).with_command(self.command.clone())
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control")
+            .field("id", &self.id())
+            .field("command", &self.command)
+            .finish_non_exhaustive()
+    }
+}

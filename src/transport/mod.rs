@@ -1,0 +1,22 @@
+//! The one seam between this crate and any child: three pipes and something that waits and kills.
+//!
+//! A child that tokio did not start, over SSH, in a container, in memory, is driven by exactly the same
+//! code as a local one. Make [`Parts`] of an `AsyncWrite`, two `AsyncRead` and a [`Process`], and hand them
+//! to [`ProcessIo::from_parts`](crate::ProcessIo::from_parts). [`memory`] is such a child, for tests.
+
+mod control;
+mod local;
+pub mod memory;
+mod parts;
+
+pub use control::{Control, Process};
+pub use parts::Parts;
+
+pub(crate) use local::local;
+pub(crate) use parts::{ReadEnd, WriteEnd};
+
+/// The [`ExitStatus`](std::process::ExitStatus) of a child that ended by itself with `code`, for one's own
+/// [`Process`]. On Unix only the low eight bits are kept, as `exit(3)` does.
+pub fn exit_status(code: i32) -> std::process::ExitStatus {
+    crate::sys::exit_status(code)
+}

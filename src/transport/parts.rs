@@ -1,0 +1,197 @@
+//! [`Parts`]: what a transport hands over.
+
+use std::{
+    fmt,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::{BufMut, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::io::poll_read_buf;
+
+use super::Process;
+use crate::sys::{PipeReader, PipeWriter};
+
+/// A child, taken apart: stdin, stdout, stderr, and the process behind them.
+///
+/// A stream that is not given behaves as one that has ended.
+///
+/// ```
+/// # use std::{io, process::ExitStatus, sync::Arc};
+/// # use futures::future::{BoxFuture, FutureExt};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// use process_io::{ProcessIo, Signal, transport::{Parts, Process, exit_status}};
+///
+/// struct Remote; // a container, a channel of an SSH connection, ...
+///
+/// impl Process for Remote {
+///     fn wait(self: Arc<Self>) -> BoxFuture<'static, io::Result<ExitStatus>> {
+///         async { Ok(exit_status(0)) }.boxed()
+///     }
+///     fn signal(&self, _: Signal) -> io::Result<()> {
+///         Ok(())
+///     }
+/// }
+///
+/// let parts = Parts::new(Remote).stdin(tokio::io::sink()).stdout(&b"hello"[..]);
+/// let output = ProcessIo::from_parts(parts).await?;
+/// assert_eq!(output.stdout, "hello");
+/// # Ok(()) }
+/// ```
+pub struct Parts {
+    pub(crate) stdin: Option<WriteEnd>,
+    pub(crate) stdout: Option<ReadEnd>,
+    pub(crate) stderr: Option<ReadEnd>,
+    pub(crate) process: Arc<dyn Process>,
+    pub(crate) command: Option<Arc<str>>,
+}
+
+impl Parts {
+    /// A child without any pipe.
+    pub fn new(process: impl Process) -> Self {
+        Self {
+            stdin: None,
+            stdout: None,
+            stderr: None,
+            process: Arc::new(process),
+            command: None,
+        }
+    }
+
+    /// Where the child's input goes. It is shut down, then dropped, when the input ends.
+    pub fn stdin(mut self, stdin: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+        self.stdin = Some(WriteEnd::Any(Box::new(stdin)));
+        self
+    }
+
+    /// Where the child's output comes from.
+    pub fn stdout(mut self, stdout: impl AsyncRead + Send + Unpin + 'static) -> Self {
+        self.stdout = Some(ReadEnd::Any(Box::new(stdout)));
+        self
+    }
+
+    /// Where the child's messages come from.
+    pub fn stderr(mut self, stderr: impl AsyncRead + Send + Unpin + 'static) -> Self {
+        self.stderr = Some(ReadEnd::Any(Box::new(stderr)));
+        self
+    }
+
+    /// What errors are to call it.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.command = Some(name.into());
+        self
+    }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("stdin", &self.stdin.is_some())
+            .field("stdout", &self.stdout.is_some())
+            .field("stderr", &self.stderr.is_some())
+            .field("command", &self.command)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Our end of an output stream.
+pub(crate) enum ReadEnd {
+    Pipe(PipeReader),
+    Any(Box<dyn AsyncRead + Send + Unpin>),
+}
+
+impl ReadEnd {
+    /// Appends at most `max` bytes to `buffer`; 0 at end-of-file.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut BytesMut,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Pipe(pipe) => pipe.poll_read(cx, buffer, max),
+            Self::Any(reader) => {
+                buffer.reserve(max);
+                poll_read_buf(Pin::new(reader), cx, &mut buffer.limit(max))
+            }
+        }
+    }
+
+    /// What is there now; `WouldBlock` if nothing is.
+    pub(crate) fn try_read(&mut self, buffer: &mut BytesMut, max: usize) -> io::Result<usize> {
+        match self {
+            Self::Pipe(pipe) => pipe.try_read(buffer, max),
+            Self::Any(_) => {
+                at_once(self.poll_read(&mut Context::from_waker(Waker::noop()), buffer, max))
+            }
+        }
+    }
+
+    /// How many bytes are there already, if that can be told.
+    pub(crate) fn buffered(&self) -> Option<u64> {
+        match self {
+            Self::Pipe(pipe) => pipe.buffered(),
+            Self::Any(_) => None,
+        }
+    }
+}
+
+/// Our end of the child's stdin.
+pub(crate) enum WriteEnd {
+    Pipe(PipeWriter),
+    Any(Box<dyn AsyncWrite + Send + Unpin>),
+}
+
+impl WriteEnd {
+    /// Writes what is taken, at least one byte.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let n = match self {
+            Self::Pipe(pipe) => ready!(pipe.poll_write(cx, slices))?,
+            Self::Any(writer) => ready!(Pin::new(writer).poll_write_vectored(cx, slices))?,
+        };
+        Poll::Ready(match n {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            n => Ok(n),
+        })
+    }
+
+    /// Writes what is taken now; `WouldBlock` if nothing is.
+    pub(crate) fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Pipe(pipe) => pipe.try_write(slices),
+            Self::Any(_) => {
+                at_once(self.poll_write(&mut Context::from_waker(Waker::noop()), slices))
+            }
+        }
+    }
+
+    /// Passes on what a buffering writer has taken so far.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Pipe(pipe) => pipe.poll_flush(cx),
+            Self::Any(writer) => Pin::new(writer).poll_flush(cx),
+        }
+    }
+
+    /// Gets the child to see end-of-file, once this end is dropped too.
+    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Pipe(_) => Poll::Ready(Ok(())),
+            Self::Any(writer) => Pin::new(writer).poll_shutdown(cx),
+        }
+    }
+}
+
+fn at_once<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
+    match poll {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}

@@ -1,0 +1,66 @@
+//! The modes that make sense on Unix only. Elsewhere they are unknown, and exit 64 says so.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::process::{self, Command};
+
+use rustix::process::{Signal, getpgrp, getpid, getppid, kill_process};
+use rustix::stdio::dup2_stdin;
+
+use crate::stdio::{Out, or_fail};
+use crate::{Args, sleep_until_killed, usage, wait_for_eof};
+
+pub(crate) fn ids() -> String {
+    let (pid, group) = (getpid(), getpgrp());
+    format!("pid {pid} pgid {group}")
+}
+
+pub(crate) fn abort_by(args: &mut Args) {
+    let Some(signal) = Signal::from_named_raw(args.number()) else {
+        usage("no such signal");
+    };
+    // Rust's own handler swallows the first SEGV or BUS and gives way to the second.
+    for _ in 0..2 {
+        or_fail(kill_process(getpid(), signal).map_err(Into::into));
+    }
+    process::exit(65);
+}
+
+pub(crate) fn close_stdin(_: &mut Args) {
+    // A closed descriptor 0 would be taken by the next `open`; /dev/null closes the pipe just as well.
+    let null = or_fail(File::open("/dev/null"));
+    or_fail(dup2_stdin(&null).map_err(Into::into));
+    Out::stdout().put("closed\n");
+    sleep_until_killed();
+}
+
+pub(crate) fn ppid(_: &mut Args) {
+    let parent = getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
+    Out::stdout().put(format!("{} ppid {parent}\n", ids()));
+    wait_for_eof();
+}
+
+pub(crate) fn trap_term(_: &mut Args) {
+    // std cannot ignore a signal without `unsafe`, but an ignored signal stays so across `exec`.
+    let script = "trap '' TERM; echo ready; exec sleep 3600";
+    or_fail(Err(Command::new("sh").args(["-c", script]).exec()))
+}
+
+/// The count and then, one a line, each number with what it is open on.
+#[cfg(target_os = "linux")]
+pub(crate) fn fd_count(_: &mut Args) {
+    let all = or_fail(std::fs::read_dir("/proc/self/fd"));
+    let paths: Vec<_> = all.map(|entry| or_fail(entry).path()).collect();
+    let mut open = Vec::new();
+    for path in paths {
+        let fd = path.file_name().and_then(|name| name.to_str());
+        let Some(fd) = fd.and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        // The descriptor of the listing itself is gone by now, and with it its link.
+        if let (3.., Ok(target)) = (fd, path.read_link()) {
+            open.push(format!("{fd} {}\n", target.display()));
+        }
+    }
+    Out::stdout().put(format!("{}\n{}", open.len(), open.concat()));
+}
