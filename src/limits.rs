@@ -46,7 +46,7 @@ pub enum Overflow {
 /// How many unread bytes of one stream are kept, and what happens then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limit {
-    /// Bytes kept. Memory may be up to twice that for the `Keep*` ways.
+    /// Bytes kept. The buffer that holds them may be up to twice as large.
     pub bytes: usize,
     /// What happens to more.
     pub overflow: Overflow,

@@ -18,7 +18,8 @@ pub enum Redirect {
     Pipe,
     /// Nothing: reads find end-of-file, writes vanish.
     Null,
-    /// Whatever ours is.
+    /// Whatever ours is. A child that is to read from the terminal must not be in a process group of its own,
+    /// see [`process_group`](crate::Builder::process_group): the system would stop it.
     Inherit,
     /// A file, used by the child directly, from and at the descriptor's own position.
     File(File),

@@ -91,12 +91,18 @@ impl Inbox {
         Some(self.kept.take(max)).filter(|bytes| !bytes.is_empty())
     }
 
-    /// Takes everything as one piece, but leaves what is over an [`Overflow::Fail`] limit.
+    /// Takes everything as one piece.
     pub(crate) fn take_all(&mut self) -> Bytes {
-        let max = match self.limit.overflow {
-            Overflow::Fail => self.limit.bytes,
-            _ => usize::MAX,
-        };
+        self.take_joined(usize::MAX)
+    }
+
+    /// Takes as one piece what the limit lets us keep; more can only be there with [`Overflow::Fail`], or
+    /// after the limit was lowered.
+    pub(crate) fn take_limited(&mut self) -> Bytes {
+        self.take_joined(self.limit.bytes)
+    }
+
+    fn take_joined(&mut self, max: usize) -> Bytes {
         let kept = self.kept.take_joined(max);
         if self.returned.is_empty() {
             return kept;
@@ -170,7 +176,7 @@ mod tests {
         assert!(!inbox.is_over());
         assert_eq!(feed(&mut inbox, b"efgh", 3), 1);
         assert!(inbox.is_over());
-        assert_eq!(inbox.take_all(), "abcd");
+        assert_eq!(inbox.take_limited(), "abcd");
         assert!(!inbox.is_over());
         assert_eq!(inbox.take_all(), "e");
     }

@@ -195,8 +195,8 @@ impl Driver {
 
     /// Takes all that has been kept.
     fn take_output(&mut self, stdin_written: u64) -> Output {
-        let stdout = self.stdout.inbox.take_all();
-        let stderr = self.stderr.inbox.take_all();
+        let stdout = self.stdout.inbox.take_limited();
+        let stderr = self.stderr.inbox.take_limited();
         let over = |reader: &Reader| reader.inbox.len() as u64;
         Output {
             status: self.exit.status,

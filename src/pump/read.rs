@@ -101,7 +101,7 @@ impl Reader {
         self.inbox.take(max)
     }
 
-    /// Takes all that has been received and may be kept, as one piece.
+    /// Takes all that has been received, as one piece.
     pub(crate) fn take_all(&mut self) -> Bytes {
         self.inbox.take_all()
     }
