@@ -1,8 +1,12 @@
 //! What the tests share.
 
-use std::{future::Future, time::Duration};
+mod way;
+
+use std::{future::IntoFuture, time::Duration};
 
 use process_io::Command;
+
+pub(crate) use way::{Left, Way};
 
 /// Far more than anything here takes, also on a loaded machine: only a hang reaches it.
 pub(crate) const GENEROUS: Duration = Duration::from_secs(60);
@@ -24,14 +28,36 @@ pub(crate) fn sh(script: &str) -> Command {
 
 /// What the child's `write`, `both`, `ignore-input` and `flood` modes write: the first `n` bytes.
 pub(crate) fn pattern(n: usize) -> Vec<u8> {
-    (0..n).map(|i| ((i * 31 + i / 251) % 251) as u8).collect()
+    // It comes round after this many bytes, and copying is faster than counting.
+    let period = 251 * 251;
+    let once: Vec<u8> = (0..period.min(n))
+        .map(|i| ((i * 31 + i / 251) % 251) as u8)
+        .collect();
+    let mut all = once.repeat(n.div_ceil(period));
+    all.truncate(n);
+    all
+}
+
+/// Compares megabytes without printing them.
+#[track_caller]
+pub(crate) fn assert_bytes(got: impl AsRef<[u8]>, expected: impl AsRef<[u8]>) {
+    let (got, expected) = (got.as_ref(), expected.as_ref());
+    if got != expected {
+        let same = got.iter().zip(expected).take_while(|(a, b)| a == b).count();
+        let (got, expected) = (got.len(), expected.len());
+        panic!("{got} bytes where {expected} were expected; the first {same} are right");
+    }
 }
 
 /// Fails instead of hanging.
-pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(GENEROUS, future)
+pub(crate) async fn within<T>(future: impl IntoFuture<Output = T>) -> T {
+    let start = tokio::time::Instant::now();
+    let value = tokio::time::timeout(GENEROUS, future)
         .await
-        .expect("it hangs")
+        .expect("it hangs");
+    // The deadline polls the future once more, and so may be what wakes it.
+    assert!(start.elapsed() < GENEROUS, "nothing woke it");
+    value
 }
 
 /// Whether a process exists and is not a zombie.
@@ -59,4 +85,26 @@ pub(crate) async fn eventually(what: &str, mut check: impl FnMut() -> bool) {
         assert!(start.elapsed() < GENEROUS, "never came true: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Whether this is a process that has the named test for itself, where it may change limits and count what
+/// is open. If not, runs it in one, which must succeed.
+pub(crate) fn alone(test: &str) -> bool {
+    const MARK: &str = "PROCESS_IO_TEST_ALONE";
+    if std::env::var_os(MARK).is_some() {
+        return true;
+    }
+    let output = std::process::Command::new(std::env::current_exe().expect("the test's own path"))
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(MARK, "1")
+        .output()
+        .expect("the test starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{test} in a process of its own: {}\n{said}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr),
+    );
+    false
 }

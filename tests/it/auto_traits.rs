@@ -1,0 +1,107 @@
+//! Which public types and futures are `Send`, `Sync` and `Unpin`. Most of it is proven by compiling.
+
+use std::{error, io, time::Duration};
+
+use futures::{Sink, Stream, stream::FusedStream};
+use process_io::{
+    Builder, Collect, Control, Drain, Error, Event, Exchange, Input, Limit, Limits, Output,
+    Overflow, ProcessIOWrapper, ProcessIo, ReadSource, Recv, RecvHalf, Redirect, SendHalf, Signal,
+    Source, UnsplitError,
+    transport::{Parts, Process, memory},
+};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite};
+
+fn moves<T: Send + Unpin + 'static>() {}
+fn moves_and_is_shared<T: Send + Sync + Unpin + 'static>() {}
+
+#[test]
+fn handles_move_to_other_threads() {
+    moves::<ProcessIo>();
+    moves::<ProcessIOWrapper>();
+    moves::<SendHalf>();
+    moves::<RecvHalf>();
+    moves::<Builder>();
+    moves::<Collect>();
+    moves::<Input>();
+    moves::<Parts>();
+    moves::<UnsplitError>();
+    moves::<memory::Child>();
+}
+
+#[test]
+fn values_can_be_shared_too() {
+    moves_and_is_shared::<Control>();
+    moves_and_is_shared::<Error>();
+    moves_and_is_shared::<Event>();
+    moves_and_is_shared::<Recv>();
+    moves_and_is_shared::<Source>();
+    moves_and_is_shared::<Output>();
+    moves_and_is_shared::<Exchange>();
+    moves_and_is_shared::<Limits>();
+    moves_and_is_shared::<Limit>();
+    moves_and_is_shared::<Overflow>();
+    moves_and_is_shared::<Drain>();
+    moves_and_is_shared::<Signal>();
+    moves_and_is_shared::<ReadSource>();
+    moves_and_is_shared::<Redirect>();
+}
+
+#[test]
+fn handles_are_what_the_combinators_ask_for() {
+    fn stream<T: Stream<Item = process_io::Result<Event>> + FusedStream>() {}
+    fn sink<T: Sink<bytes::Bytes, Error = Error>>() {}
+    fn file<T: AsyncRead + AsyncBufRead + AsyncWrite>() {}
+    fn future<T: IntoFuture<Output = process_io::Result<Output>, IntoFuture = Collect>>() {}
+    stream::<ProcessIo>();
+    stream::<RecvHalf>();
+    sink::<ProcessIo>();
+    sink::<SendHalf>();
+    file::<ProcessIOWrapper>();
+    future::<ProcessIo>();
+    future::<Builder>();
+}
+
+#[test]
+fn an_error_goes_where_errors_go() {
+    fn boxed<T: Into<Box<dyn error::Error + Send + Sync>>>() {}
+    fn boxed_here<T: Into<Box<dyn error::Error>>>() {}
+    fn both_ways<T: Into<io::Error> + From<io::Error>>() {}
+    boxed::<Error>();
+    boxed_here::<UnsplitError>();
+    both_ways::<Error>();
+}
+
+#[test]
+fn a_process_is_an_object() {
+    moves_and_is_shared::<std::sync::Arc<dyn Process>>();
+}
+
+#[tokio::test]
+async fn every_future_is_send() {
+    fn check<T: Send>(_: T) {}
+    let second = Duration::from_secs(1);
+    let (parts, mut child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    check(io.send(""));
+    check(io.send_line(""));
+    check(io.send_timeout("", second));
+    check(io.recv(Source::Stdout));
+    check(io.recv_timeout(Source::Stdout, second));
+    check(io.recv_for(Source::Stdout, second));
+    check(io.recv_until_quiet(Source::Stdout, second, second));
+    check(io.exchange("", second));
+    check(io.wait());
+    check(io.output());
+    check(io.control().wait());
+    check(child.signalled());
+
+    let (send, recv) = io.split();
+    check(send.send(""));
+    check(recv.recv(Source::Stdout));
+    check(recv.recv_timeout(Source::Stdout, second));
+    check(recv.wait());
+
+    let mut file = ProcessIOWrapper::from(io);
+    check(file.skip(1));
+    check(file.into_inner().into_future());
+}

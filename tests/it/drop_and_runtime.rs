@@ -1,0 +1,418 @@
+//! Dropping a handle kills the child, leaves no zombie, never blocks and never panics, whatever the runtime is doing.
+#![cfg(target_os = "linux")] // `/proc` tells a process that runs from a zombie and from one that is gone.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, poll};
+use process_io::{Control, ProcessIOWrapper, ProcessIo, Source};
+use tokio::{io::AsyncReadExt, runtime::Runtime};
+
+use crate::support::{GENEROUS, alone, child, eventually, exists, is_alive, pattern, sh, within};
+
+/// A drop that waited for anything would take for ever: nothing here ends by itself.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+fn runtimes() -> [Runtime; 2] {
+    [
+        tokio::runtime::Builder::new_current_thread(),
+        tokio::runtime::Builder::new_multi_thread(),
+    ]
+    .map(|mut builder| builder.enable_all().build().expect("a runtime"))
+}
+
+/// A child that ignores SIGTERM and says so; its pid.
+async fn stubborn() -> (ProcessIo, u32) {
+    let mut io = ProcessIo::spawn(child(&["trap-term"])).expect("the child starts");
+    let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    assert_eq!(said, "ready\n");
+    let pid = io.id().unwrap();
+    (io, pid)
+}
+
+/// Killed and reaped. Needs no runtime.
+#[track_caller]
+fn assert_gone(pid: u32) {
+    let start = Instant::now();
+    while exists(pid) {
+        assert!(start.elapsed() < GENEROUS, "{pid} is still there");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Drops it, which must not wait; then the child must go.
+#[track_caller]
+fn assert_drop<T>(value: T, pid: u32) {
+    assert!(is_alive(pid));
+    let start = Instant::now();
+    drop(value);
+    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
+    assert_gone(pid);
+}
+
+#[tokio::test]
+async fn dropped_when_idle() {
+    let (io, pid) = stubborn().await;
+    assert_drop(io, pid);
+}
+
+#[tokio::test]
+async fn dropped_in_the_middle_of_a_read() {
+    let (mut io, pid) = stubborn().await;
+    let mut reading = Box::pin(async move { io.recv(Source::Stdout).await });
+    assert!(poll!(&mut reading).is_pending());
+    assert_drop(reading, pid);
+}
+
+#[tokio::test]
+async fn dropped_in_the_middle_of_a_send() {
+    let (mut io, pid) = stubborn().await;
+    let mut sending = Box::pin(async move { io.send(pattern(8 << 20)).await });
+    assert!(poll!(&mut sending).is_pending());
+    assert_drop(sending, pid);
+}
+
+#[tokio::test]
+async fn dropped_in_the_middle_of_a_wait() {
+    let (mut io, pid) = stubborn().await;
+    let mut waiting = Box::pin(async move { io.wait().await });
+    assert!(poll!(&mut waiting).is_pending());
+    assert_drop(waiting, pid);
+}
+
+#[tokio::test]
+async fn dropped_while_collecting() {
+    let (io, pid) = stubborn().await;
+    let mut collecting = IntoFuture::into_future(io);
+    assert!(poll!(&mut collecting).is_pending());
+    assert_drop(collecting, pid);
+}
+
+#[tokio::test]
+async fn dropped_in_the_middle_of_a_stream() {
+    let (mut io, pid) = stubborn().await;
+    assert!(poll!(io.next()).is_pending());
+    assert_drop(io, pid);
+}
+
+#[tokio::test]
+async fn dropped_as_a_wrapper() {
+    let (io, pid) = stubborn().await;
+    let mut file = ProcessIOWrapper::from(io);
+    assert!(poll!(Box::pin(file.read_u8())).is_pending());
+    assert_drop(file, pid);
+}
+
+#[tokio::test]
+async fn dropped_as_halves() {
+    for send_first in [false, true] {
+        let (io, pid) = stubborn().await;
+        let (send, recv) = io.into_split();
+        if send_first {
+            drop(send);
+            assert_drop(recv, pid);
+        } else {
+            drop(recv);
+            assert_drop(send, pid);
+        }
+    }
+}
+
+#[tokio::test]
+async fn dropped_by_a_time_out() {
+    let script = child(&["trap-term"]);
+    let io = ProcessIo::spawn(script).unwrap();
+    let pid = io.id().unwrap();
+    let run = tokio::time::timeout(Duration::from_millis(20), io);
+    assert!(run.await.is_err());
+    assert_gone(pid);
+}
+
+#[tokio::test]
+async fn dropped_after_the_exit_was_seen() {
+    let io = ProcessIo::spawn(child(&["exit", "3"])).unwrap();
+    let pid = io.id().unwrap();
+    assert_eq!(within(io.control().wait()).await.unwrap().code(), Some(3));
+    assert!(exists(pid) && !is_alive(pid), "seen, and not reaped");
+    drop(io);
+    assert!(!exists(pid), "nothing is left to wait for");
+}
+
+#[tokio::test]
+async fn reaped_at_the_end_of_the_run_and_not_at_the_drop() {
+    let mut io = ProcessIo::spawn(child(&["exit", "3"])).unwrap();
+    let pid = io.id().unwrap();
+    within(io.wait()).await.unwrap();
+    assert!(!exists(pid));
+}
+
+#[test]
+fn dropped_outside_any_runtime() {
+    for runtime in runtimes() {
+        let (io, pid) = runtime.block_on(stubborn());
+        assert_drop(io, pid);
+    }
+}
+
+#[test]
+fn dropped_when_the_runtime_is_gone() {
+    for runtime in runtimes() {
+        let (io, pid) = runtime.block_on(stubborn());
+        drop(runtime);
+        assert_drop(io, pid);
+    }
+}
+
+#[test]
+fn dropped_in_the_middle_of_everything_when_the_runtime_is_gone() {
+    for runtime in runtimes() {
+        let (mut io, pid) = runtime.block_on(stubborn());
+        let mut sending = Box::pin(async move {
+            let _ = io.send(pattern(8 << 20)).await;
+        });
+        runtime.block_on(async { assert!(poll!(&mut sending).is_pending()) });
+        drop(runtime);
+        assert_drop(sending, pid);
+    }
+}
+
+#[test]
+fn dropped_by_a_runtime_that_shuts_down() {
+    let ways: [fn(Runtime); 3] = [
+        drop,
+        |runtime| runtime.shutdown_background(),
+        |runtime| runtime.shutdown_timeout(Duration::from_millis(10)),
+    ];
+    for shut_down in ways {
+        for runtime in runtimes() {
+            let pid = runtime.block_on(async {
+                let (mut io, pid) = stubborn().await;
+                tokio::spawn(async move { io.wait().await });
+                tokio::task::yield_now().await;
+                pid
+            });
+            assert!(is_alive(pid));
+            shut_down(runtime);
+            assert_gone(pid);
+        }
+    }
+}
+
+#[test]
+fn dropped_by_a_panic() {
+    for runtime in runtimes() {
+        let mut pid = 0;
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async {
+                let (_io, id) = stubborn().await;
+                pid = id;
+                panic!("as the test wants");
+            })
+        }));
+        assert!(panicked.is_err());
+        assert_gone(pid);
+    }
+}
+
+#[tokio::test]
+async fn dropped_by_a_task_that_panics() {
+    let (mut io, pid) = stubborn().await;
+    let task = tokio::spawn(async move {
+        assert!(poll!(Box::pin(io.wait())).is_pending());
+        panic!("as the test wants");
+    });
+    assert!(within(task).await.unwrap_err().is_panic());
+    assert_gone(pid);
+}
+
+#[tokio::test]
+async fn dropped_by_a_task_that_is_aborted() {
+    let (io, pid) = stubborn().await;
+    let task = tokio::spawn(IntoFuture::into_future(io));
+    tokio::task::yield_now().await;
+    task.abort();
+    assert!(within(task).await.unwrap_err().is_cancelled());
+    assert_gone(pid);
+}
+
+#[tokio::test]
+async fn a_collecting_future_that_was_never_polled_starts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (never, proof) = (folder.path().join("never"), folder.path().join("proof"));
+    let touch = |path: &std::path::Path| sh(&format!("touch '{}'", path.display()));
+    drop(ProcessIo::builder(touch(&never)).into_future());
+    within(ProcessIo::builder(touch(&proof))).await.unwrap();
+    assert_eq!((never.exists(), proof.exists()), (false, true));
+}
+
+/// It goes on when the handle is gone, and is reaped when it ends.
+async fn assert_lives_until_killed(control: Control, pid: u32) {
+    // Long enough for a signal that must not be sent to arrive.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(is_alive(pid));
+    assert_eq!(control.try_wait().unwrap(), None);
+    control.kill().unwrap();
+    assert!(!within(control.wait()).await.unwrap().success());
+    eventually("it is reaped", || !exists(pid)).await;
+}
+
+#[tokio::test]
+async fn without_kill_on_drop_it_lives_on_and_is_reaped() {
+    let run = ProcessIo::builder(child(&["deaf"])).kill_on_drop(false);
+    let mut io = run.spawn().unwrap();
+    within(io.recv(Source::Stdout)).await.unwrap();
+    let (control, pid) = (io.control(), io.id().unwrap());
+    drop(io);
+    assert_lives_until_killed(control, pid).await;
+}
+
+#[tokio::test]
+async fn detached_it_lives_on_and_is_reaped() {
+    let (io, pid) = stubborn().await;
+    let control = io.detach();
+    assert_eq!(control.id(), Some(pid));
+    assert_lives_until_killed(control, pid).await;
+}
+
+#[tokio::test]
+async fn detached_it_finds_the_end_of_its_input() {
+    let mut io = ProcessIo::spawn(child(&["pid"])).unwrap();
+    within(io.recv(Source::Stdout)).await.unwrap();
+    let pid = io.id().unwrap();
+    let control = io.detach();
+    assert!(within(control.wait()).await.unwrap().success());
+    eventually("it is reaped", || !exists(pid)).await;
+}
+
+#[test]
+fn detached_it_is_reaped_without_a_runtime() {
+    for runtime in runtimes() {
+        let (io, pid) = runtime.block_on(stubborn());
+        let control = io.detach();
+        drop(runtime);
+        assert!(is_alive(pid));
+        control.kill().unwrap();
+        assert_gone(pid);
+    }
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+fn reapers() -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = threads.filter_map(|thread| {
+        // A thread may end between the listing and the look.
+        std::fs::read_to_string(thread.ok()?.path().join("comm")).ok()
+    });
+    // The system keeps 15 characters of a name.
+    names
+        .filter(|name| name.starts_with("process-io-reap"))
+        .count()
+}
+
+fn childless() -> bool {
+    use rustix::{
+        io::Errno,
+        process::{WaitId, WaitIdOptions, waitid},
+    };
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::All, look), Err(Errno::CHILD))
+}
+
+#[tokio::test]
+async fn a_burst_leaves_nothing() {
+    if !alone("drop_and_runtime::a_burst_leaves_nothing") {
+        return;
+    }
+    drop(stubborn().await);
+    eventually("the first is reaped", || childless() && reapers() == 0).await;
+    let before = descriptors();
+    for round in 0..300 {
+        let command = child(&[["deaf"], ["cat"], ["flood"]][round % 3]);
+        let mut io = ProcessIo::spawn(command).unwrap();
+        match round % 4 {
+            0 => drop(poll!(Box::pin(io.send(pattern(100_000))))),
+            1 => drop(poll!(Box::pin(io.recv(Source::Stdout)))),
+            2 => drop(poll!(Box::pin(io.wait()))),
+            _ => {}
+        }
+    }
+    eventually("no zombie", childless).await;
+    eventually("the reaper ends", || reapers() == 0).await;
+    assert_eq!(descriptors(), before);
+}
+
+#[tokio::test]
+async fn a_burst_of_many_at_once_leaves_nothing() {
+    if !alone("drop_and_runtime::a_burst_of_many_at_once_leaves_nothing") {
+        return;
+    }
+    let before = descriptors();
+    let many: Vec<_> = (0..60).map(|_| stubborn_now()).collect();
+    assert!(descriptors() > before);
+    drop(many);
+    eventually("no zombie", childless).await;
+    eventually("the reaper ends", || reapers() == 0).await;
+    assert_eq!(descriptors(), before);
+}
+
+fn stubborn_now() -> ProcessIo {
+    ProcessIo::spawn(child(&["trap-term"])).expect("the child starts")
+}
+
+#[test]
+fn threads_that_drop_at_once_leave_nothing() {
+    if !alone("drop_and_runtime::threads_that_drop_at_once_leave_nothing") {
+        return;
+    }
+    // What a first runtime opens for the whole process stays open.
+    drop(Runtime::new().unwrap());
+    let before = descriptors();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    let runtime = Runtime::new().unwrap();
+                    let io = runtime.block_on(async { stubborn_now() });
+                    drop(runtime);
+                    drop(io);
+                }
+            });
+        }
+    });
+    let start = Instant::now();
+    loop {
+        let left = (childless(), reapers(), descriptors());
+        if left == (true, 0, before) {
+            break;
+        }
+        assert!(start.elapsed() < GENEROUS, "{left:?}, {before} before");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// With a descriptor for each process no handler is installed that a user's own could replace.
+#[tokio::test]
+async fn sigchld_is_not_needed() {
+    if !alone("drop_and_runtime::sigchld_is_not_needed") {
+        return;
+    }
+    use rustix::process::{PidfdFlags, getpid, pidfd_open};
+    if pidfd_open(getpid(), PidfdFlags::empty()).is_err() {
+        return; // An old kernel, where it is.
+    }
+    let output = within(ProcessIo::builder(child(&["write", "out", "10"]))).await;
+    assert!(output.unwrap().success());
+    let (io, pid) = stubborn().await;
+    assert_drop(io, pid);
+
+    const SIGCHLD: u32 = 17;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+    assert_eq!(caught >> (SIGCHLD - 1) & 1, 0, "{caught:x}");
+}

@@ -1,0 +1,34 @@
+//! Behaviour, through the public API, with the helper child in `tests/child/` or real programs. One
+//! behaviour per file.
+
+mod support;
+mod tidy;
+
+mod auto_traits;
+mod combinators;
+mod exchange;
+mod fair_streams;
+mod feed_and_collect;
+mod memory_child;
+mod merge_stderr;
+mod nowait;
+mod parts;
+mod redirects;
+mod split;
+mod stream;
+mod timed;
+mod wrapper;
+mod wrapper_ecosystem;
+
+mod cancel_safety;
+mod control;
+mod drop_and_runtime;
+mod matrix;
+mod promise_01_no_deadlock;
+mod promise_02_no_loss;
+mod promise_03_bounded_memory;
+mod promise_04_no_hang_after_exit;
+mod promise_07_own_group;
+mod promise_08_stdin_ends;
+mod promise_09_bytes_first;
+mod promise_10_errors_tell_the_cause;

@@ -1,0 +1,178 @@
+//! stdin, stdout and stderr connected to nothing, to a file, or to our own.
+
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom, Write},
+};
+
+use process_io::{Builder, Command, ProcessIo, Recv, Redirect, Source};
+
+use crate::support::{child, within};
+
+const MARK: &str = "PROCESS_IO_REDIRECTS";
+
+/// A test of this file in a process of its own, whose own streams are known.
+fn own_process(test: &str) -> Builder {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args([&format!("redirects::{test}"), "--exact", "--nocapture"])
+        .env(MARK, "1");
+    ProcessIo::builder(command)
+}
+
+fn in_own_process() -> bool {
+    std::env::var_os(MARK).is_some()
+}
+
+/// A file with this content, at its start.
+fn file(content: &str) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(content.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    file
+}
+
+fn content(mut file: File) -> String {
+    let mut content = String::new();
+    file.rewind().unwrap();
+    file.read_to_string(&mut content).unwrap();
+    content
+}
+
+async fn stdout_of(builder: Builder) -> bytes::Bytes {
+    within(builder).await.unwrap().check().unwrap().stdout
+}
+
+#[tokio::test]
+async fn stdin_null_is_at_its_end() {
+    let run = ProcessIo::builder(child(&["sink"])).stdin(Redirect::Null);
+    assert!(stdout_of(run).await.starts_with(b"0 "));
+}
+
+#[tokio::test]
+async fn stdin_of_a_file_begins_where_the_file_is() {
+    let mut from = file("0123456789");
+    from.seek(SeekFrom::Start(3)).unwrap();
+    let run = ProcessIo::builder(child(&["echo"])).stdin(from);
+    assert_eq!(stdout_of(run).await, "3456789");
+}
+
+#[tokio::test]
+async fn stdin_inherited_is_ours() {
+    if in_own_process() {
+        let run = ProcessIo::builder(child(&["echo"])).stdin(Redirect::Inherit);
+        assert_eq!(stdout_of(run).await, "from above");
+        return;
+    }
+    let outer = own_process("stdin_inherited_is_ours").input("from above");
+    let output = within(outer).await.unwrap().check().unwrap();
+    assert!(output.stdout_lossy().contains("1 passed"), "{output:?}");
+}
+
+#[tokio::test]
+async fn the_last_word_on_stdin_counts() {
+    let run = ProcessIo::builder(child(&["echo"]))
+        .input("bytes")
+        .stdin(file("a file"));
+    assert_eq!(stdout_of(run).await, "a file");
+    let run = ProcessIo::builder(child(&["echo"]))
+        .stdin(file("a file"))
+        .input("bytes");
+    assert_eq!(stdout_of(run).await, "bytes");
+    let run = ProcessIo::builder(child(&["echo"]))
+        .input("bytes")
+        .stdin(Redirect::Null);
+    assert_eq!(stdout_of(run).await, "");
+}
+
+#[tokio::test]
+async fn nothing_can_be_sent_to_what_is_no_pipe() {
+    let mut io = ProcessIo::builder(child(&["echo"]))
+        .stdin(file("a file"))
+        .spawn()
+        .unwrap();
+    assert!(within(io.send("x")).await.unwrap_err().is_broken_pipe());
+    assert!(io.send_nowait("x").unwrap_err().is_broken_pipe());
+    let output = within(io.output()).await.unwrap();
+    assert_eq!(output.stdout, "a file");
+    assert_eq!(output.stdin_written, 0);
+}
+
+#[tokio::test]
+async fn outputs_to_nothing() {
+    let both = || ProcessIo::builder(child(&["write", "out", "1000", "err", "2000"]));
+    let output = within(both().stdout(Redirect::Null))
+        .await
+        .unwrap()
+        .check()
+        .unwrap();
+    assert_eq!((output.stdout.len(), output.stderr.len()), (0, 2000));
+    let output = within(both().stderr(Redirect::Null))
+        .await
+        .unwrap()
+        .check()
+        .unwrap();
+    assert_eq!((output.stdout.len(), output.stderr.len()), (1000, 0));
+}
+
+#[tokio::test]
+async fn outputs_to_files() {
+    let (out, err) = (file(""), file("before "));
+    let mut at_end = err.try_clone().unwrap();
+    at_end.seek(SeekFrom::End(0)).unwrap();
+    let run = ProcessIo::builder(child(&["alternate", "1"]))
+        .stdout(out.try_clone().unwrap())
+        .stderr(at_end);
+    let output = within(run).await.unwrap().check().unwrap();
+    assert!(output.stdout.is_empty() && output.stderr.is_empty());
+    assert_eq!(content(out), "out 0\n");
+    assert_eq!(content(err), "before err 0\n");
+}
+
+#[tokio::test]
+async fn what_is_no_pipe_has_ended() {
+    let mut io = ProcessIo::builder(child(&["deaf"]))
+        .stdout(Redirect::Null)
+        .spawn()
+        .unwrap();
+    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), None);
+    assert_eq!(io.recv_nowait(Source::Stdout).unwrap(), Recv::Eof);
+    assert_eq!(io.recv_nowait(Source::Stderr).unwrap(), Recv::Empty);
+}
+
+#[tokio::test]
+async fn outputs_inherited_are_ours() {
+    if in_own_process() {
+        let run = ProcessIo::builder(child(&["alternate", "2"]))
+            .stdout(Redirect::Inherit)
+            .stderr(Redirect::Inherit);
+        let output = within(run).await.unwrap().check().unwrap();
+        assert!(output.stdout.is_empty() && output.stderr.is_empty());
+        return;
+    }
+    let output = within(own_process("outputs_inherited_are_ours"))
+        .await
+        .unwrap();
+    let output = output.check().unwrap();
+    assert!(
+        output.stdout_lossy().contains("out 0\nout 1\n"),
+        "{output:?}"
+    );
+    assert_eq!(output.stderr, "err 0\nerr 1\n");
+}
+
+#[tokio::test]
+async fn merged_and_inherited_goes_to_our_stdout() {
+    if in_own_process() {
+        let run = ProcessIo::builder(child(&["alternate", "2"]))
+            .stdout(Redirect::Inherit)
+            .merge_stderr();
+        within(run).await.unwrap().check().unwrap();
+        return;
+    }
+    let outer = own_process("merged_and_inherited_goes_to_our_stdout");
+    let output = within(outer).await.unwrap().check().unwrap();
+    let expected = "out 0\nerr 0\nout 1\nerr 1\n";
+    assert!(output.stdout_lossy().contains(expected), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
