@@ -111,9 +111,11 @@
 
 mod buffer;
 mod command;
+mod consume;
 mod error;
 mod event;
 mod limits;
+mod line;
 mod output;
 mod process_io;
 mod pump;
@@ -123,12 +125,16 @@ mod sys;
 pub mod transport;
 
 pub use command::Builder;
+#[cfg(feature = "regex")]
+pub use consume::REGEX_WINDOW;
+pub use consume::{BlockLines, Eof, Found, LineBlock, LineBlocks, Lines, Match, Needle, Receive};
 pub use error::{Error, Result};
 pub use event::{Event, Recv, Source};
 pub use limits::{
-    DEFAULT_DRAIN_CAP, DEFAULT_DRAIN_IDLE, DEFAULT_STDERR_LIMIT, DEFAULT_STDOUT_LIMIT, Drain,
-    Limit, Limits, Overflow,
+    DEFAULT_DRAIN_CAP, DEFAULT_DRAIN_IDLE, DEFAULT_PIPE_BUDGET, DEFAULT_STDERR_LIMIT,
+    DEFAULT_STDOUT_LIMIT, Drain, Limit, Limits, Overflow,
 };
+pub use line::{DEFAULT_MAX_LINE_LENGTH, Line, LineEnd, LineOptions, LongLine, Terminator};
 pub use output::Output;
 pub use process_io::{
     Collect, Exchange, ProcessIOWrapper, ProcessIo, ReadSource, RecvHalf, SendHalf, UnsplitError,
@@ -138,4 +144,4 @@ pub use stdio::{Input, Redirect};
 pub use sys::BorrowedDescriptor;
 #[doc(no_inline)]
 pub use tokio::process::Command;
-pub use transport::Control;
+pub use transport::{Control, set_pipe_budget};

@@ -13,6 +13,11 @@ pub const DEFAULT_DRAIN_IDLE: Duration = Duration::from_millis(200);
 /// After the child's exit: how long a pipe that a descendant holds is read at all. 5 s.
 pub const DEFAULT_DRAIN_CAP: Duration = Duration::from_secs(5);
 
+/// Most bytes that all the pipes of this process which were made larger have together by default: 16 MiB.
+pub const DEFAULT_PIPE_BUDGET: usize = 16 << 20;
+
+/// The size of a pipe that has been seen full, measured to be as good as 1 MiB: see DESIGN section 5.
+pub(crate) const GROWN_PIPE: usize = 256 << 10;
 /// Queued input from which [`Sink::poll_ready`](futures::Sink::poll_ready) waits, and up to which an
 /// [`Input`](crate::Input) is read ahead: 64 KiB, what a pipe holds on Linux.
 pub(crate) const OUTBOX_HIGH_WATER: usize = 64 << 10;

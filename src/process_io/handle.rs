@@ -76,7 +76,7 @@ impl ProcessIo {
         }
     }
 
-    pub(super) fn pump(&mut self) -> Pump<'_> {
+    pub(crate) fn as_pump(&mut self) -> Pump<'_> {
         Pump {
             writer: Some(&mut self.send.writer),
             driver: &mut self.recv.driver,
@@ -121,7 +121,7 @@ impl ProcessIo {
     ///
     /// Cancel safe: nothing is lost, call it again.
     pub async fn wait(&mut self) -> Result<ExitStatus> {
-        poll_fn(|cx| self.pump().poll_wait(cx)).await
+        poll_fn(|cx| self.as_pump().poll_wait(cx)).await
     }
 
     /// Closes stdin, waits until the run is over, and takes all the output that has not been received yet.
@@ -139,7 +139,7 @@ impl ProcessIo {
     /// Cancel safe: what has been collected stays in the handle, call it again.
     pub async fn output(&mut self) -> Result<Output> {
         self.close_stdin();
-        poll_fn(|cx| self.pump().poll_output(cx)).await
+        poll_fn(|cx| self.as_pump().poll_output(cx)).await
     }
 
     /// Closes the child's stdin, which sees end-of-file: at once, or as soon as what is queued for

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    future::poll_fn,
+    future::{Future, poll_fn},
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -12,13 +12,14 @@ use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf},
     process::Command,
+    time::{Sleep, sleep},
 };
 
 use super::ProcessIo;
 use crate::{
-    error::{Kind, Result},
+    error::{Error, Kind, Result},
     event::{Event, Source},
-    limits::{Limit, Overflow},
+    limits::{DEFAULT_DRAIN_IDLE, Limit, Overflow},
     pump::{Pump, Role, Writer},
     sys::BorrowedDescriptor,
 };
@@ -110,6 +111,8 @@ pub struct ProcessIOWrapper {
     piece: (Source, Bytes),
     position: u64,
     closed: bool,
+    /// A write has failed, and until when to wait for the exit that explains it.
+    failing: Option<(Error, Pin<Box<Sleep>>)>,
 }
 
 impl ProcessIOWrapper {
@@ -140,7 +143,8 @@ impl ProcessIOWrapper {
     /// Whether end-of-file is an error when the child failed. Off by default.
     ///
     /// The read that would find end-of-file then waits for the exit, and fails with the
-    /// [`Error`](crate::Error) of [`Output::check`](crate::Output::check) inside the [`io::Error`].
+    /// [`Error`] of [`Output::check`](crate::Output::check) inside the [`io::Error`]. A write that fails
+    /// because the child takes no more input waits up to 200 ms for the exit, so that the error can tell it.
     pub fn check_exit(mut self, check: bool) -> Self {
         self.check_exit = check;
         self
@@ -291,6 +295,31 @@ impl ProcessIOWrapper {
         self.io.with_role(Role::Read, cx, poll)
     }
 
+    /// As `ask` says of the writer; a broken pipe, if exits are checked, with the exit that explains it.
+    fn poll_writer<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ask: impl FnMut(&mut Writer, &mut Context<'_>) -> Poll<Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if self.failing.is_none() {
+            let error = match ready!(self.io.poll_write_role(cx, ask)) {
+                Ok(value) => return Poll::Ready(Ok(value)),
+                Err(error) => error,
+            };
+            if !(self.check_exit && error.is_broken_pipe()) {
+                return Poll::Ready(Err(error.into()));
+            }
+            self.failing = Some((error, Box::pin(sleep(DEFAULT_DRAIN_IDLE))));
+        }
+        let exited = (self.io).with_role(Role::Write, cx, |pump, cx| pump.poll_wait(cx));
+        if let (Poll::Pending, Some((_, grace))) = (exited, &mut self.failing) {
+            ready!(grace.as_mut().poll(cx));
+        }
+        let error = self.failing.take().map(|(error, _)| error);
+        let error = error.unwrap_or_else(|| Error::new(Kind::BrokenPipe));
+        Poll::Ready(Err(self.io.recv.driver.annotate(error).into()))
+    }
+
     fn advance(&mut self, n: usize) {
         self.piece.1.advance(n);
         self.position += n as u64;
@@ -307,6 +336,7 @@ impl From<ProcessIo> for ProcessIOWrapper {
             piece: (Source::Stdout, Bytes::new()),
             position: 0,
             closed: false,
+            failing: None,
         }
         .read_from(ReadSource::default())
     }
@@ -356,9 +386,7 @@ impl AsyncWrite for ProcessIOWrapper {
         if slices.iter().all(|slice| slice.is_empty()) {
             return Poll::Ready(Ok(0));
         }
-        self.io
-            .poll_write_role(cx, |writer, cx| writer.poll_write(cx, slices))
-            .map_err(io::Error::from)
+        self.poll_writer(cx, |writer, cx| writer.poll_write(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -366,9 +394,7 @@ impl AsyncWrite for ProcessIOWrapper {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io
-            .poll_write_role(cx, Writer::poll_sent)
-            .map_err(io::Error::from)
+        self.poll_writer(cx, Writer::poll_sent)
     }
 
     /// Closes the child's stdin.

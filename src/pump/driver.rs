@@ -18,6 +18,7 @@ use crate::{
     error::{Error, Kind, Result},
     event::{Event, Source},
     limits::{Drain, ERROR_TAIL, Limit, Limits, STEPS_PER_POLL},
+    line::{Line, LineEnd, LineOptions},
     output::Output,
     transport::ReadEnd,
 };
@@ -28,10 +29,11 @@ pub(crate) struct Driver {
     pub(super) stderr: Reader,
     exit: Exit,
     /// Whose turn it is when both streams have something.
-    turn: Source,
+    pub(crate) turn: Source,
     /// A pipe was still open when the run was over.
     pipes_held: bool,
     elapsed: Option<Duration>,
+    pub(crate) line_options: LineOptions,
     /// The last item of the event stream has been handed out.
     told_exit: bool,
     guard: Arc<Guard>,
@@ -52,6 +54,7 @@ impl Driver {
             turn: Source::Stdout,
             pipes_held: false,
             elapsed: None,
+            line_options: LineOptions::default(),
             told_exit: false,
             guard,
         }
@@ -139,6 +142,37 @@ impl Driver {
         Some(self.take_error(source).map_or(Ok(None), Err))
     }
 
+    /// Puts what has been received from stderr behind what has been received from stdout.
+    pub(crate) fn merge_stderr(&mut self) {
+        while let Some(piece) = self.stderr.take(usize::MAX) {
+            self.stdout.inbox.push(&piece);
+        }
+    }
+
+    /// Takes the next whole line of `source`, if there is one.
+    #[inline]
+    pub(crate) fn take_line(&mut self, source: Source) -> Option<Result<Line>> {
+        let inbox = match source {
+            Source::Stdout => &mut self.stdout.inbox,
+            Source::Stderr => &mut self.stderr.inbox,
+        };
+        if let Some(bytes) = inbox.take_plain_line(&self.line_options) {
+            return Some(Ok(Line::new(bytes, source, LineEnd::Terminator)));
+        }
+        self.take_any_line(source)
+    }
+
+    fn take_any_line(&mut self, source: Source) -> Option<Result<Line>> {
+        let options = self.line_options;
+        let reader = self.reader_mut(source);
+        let eof = reader.is_closed();
+        let line = reader.inbox.take_line(&options, eof)?;
+        Some(match line {
+            Ok((bytes, end)) => Ok(Line::new(bytes, source, end)),
+            Err(()) => Err(self.error(Kind::LongLine(source, options.max_line_length))),
+        })
+    }
+
     /// Watches the exit and reads each stream once, as `want`ed of stdout and stderr; whether anything moved.
     fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
         if self.exit.is_over() {
@@ -213,7 +247,8 @@ impl Driver {
 }
 
 /// A driver, with the writer where there is one: what consumers ask.
-pub(crate) struct Pump<'a> {
+#[allow(unreachable_pub, missing_debug_implementations)] // Public only in name: a sealed trait has it.
+pub struct Pump<'a> {
     pub(crate) writer: Option<&'a mut Writer>,
     pub(crate) driver: &'a mut Driver,
 }
@@ -347,7 +382,7 @@ impl Pump<'_> {
 
     /// Moves all the pipes once: stdin as far as it goes, stdout and stderr by a read as `want`ed; whether
     /// the outputs or the exit moved. With `direct` the kernel is asked when the reactor knows of nothing.
-    pub(super) fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
+    pub(crate) fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
         if let Some(writer) = self.writer.as_deref_mut() {
             let _ = writer.poll_flush(cx);
         }
@@ -361,7 +396,7 @@ impl Pump<'_> {
     }
 
     /// Nothing moved: that is an error if it is because of a limit.
-    pub(super) fn stuck<T>(&self) -> Poll<Result<T>> {
+    pub(crate) fn stuck<T>(&self) -> Poll<Result<T>> {
         for source in [Source::Stdout, Source::Stderr] {
             let inbox = &self.driver.reader(source).inbox;
             if inbox.is_over() {
@@ -396,7 +431,8 @@ impl Pump<'_> {
         self.driver.status().err()
     }
 
-    fn partial(&mut self) -> Output {
+    /// What there is so far.
+    pub(crate) fn partial(&mut self) -> Output {
         let written = self.writer.as_deref().map_or(0, Writer::written);
         self.driver.take_output(written)
     }
@@ -411,7 +447,7 @@ pub(crate) fn only(source: Source, want: Want) -> [Want; 2] {
 }
 
 /// Enough for one poll: lets other tasks run and is polled again.
-pub(super) fn again<T>(cx: &mut Context<'_>) -> Poll<T> {
+pub(crate) fn again<T>(cx: &mut Context<'_>) -> Poll<T> {
     cx.waker().wake_by_ref();
     Poll::Pending
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::{
     buffer::Inbox,
     limits::{Limit, MAX_READ, MIN_READ, Overflow},
+    line::LineOptions,
     sys::BorrowedDescriptor,
     transport::ReadEnd,
 };
@@ -21,6 +22,8 @@ pub(crate) enum Want {
     Piece,
     /// All that comes until the limit, where reading stops whatever the limit says: somebody waits for it.
     Window,
+    /// Another piece, whatever there is: somebody takes apart what came, and has a bound of his own.
+    More,
     /// All that comes; the limit decides.
     Fill,
 }
@@ -69,7 +72,7 @@ impl Reader {
     }
 
     /// As much is kept as [`Want::Window`] asks for.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.inbox.room_to_limit() == 0
     }
 
@@ -99,6 +102,21 @@ impl Reader {
     /// Takes what has been received, at most `max` bytes.
     pub(crate) fn take(&mut self, max: usize) -> Option<Bytes> {
         self.inbox.take(max)
+    }
+
+    /// Takes whole lines, with their terminators.
+    pub(crate) fn take_block(&mut self, options: &LineOptions) -> Option<Bytes> {
+        self.inbox.take_block(options, self.end.is_none())
+    }
+
+    /// No line is there that was received together with the last one.
+    pub(crate) fn has_no_block(&self) -> bool {
+        self.inbox.has_no_front()
+    }
+
+    /// All that has been received, in one piece.
+    pub(crate) fn pending(&mut self) -> &[u8] {
+        self.inbox.pending()
     }
 
     /// Takes all that has been received, as one piece.
@@ -166,7 +184,7 @@ impl Reader {
     fn room(&self, want: Want) -> usize {
         match want {
             Want::Piece if !self.inbox.is_empty() => 0,
-            Want::Piece => usize::MAX,
+            Want::Piece | Want::More => usize::MAX,
             Want::Window => self.inbox.room_to_limit(),
             Want::Fill => self.inbox.room(),
         }
@@ -180,6 +198,9 @@ impl Reader {
                     u64::MAX => u64::MAX,
                     owed => owed.saturating_sub(n as u64),
                 };
+                if let (MAX_READ, Some(end)) = (n, &mut self.end) {
+                    end.grow();
+                }
                 if n == max {
                     self.next_read = (self.next_read * 2).min(MAX_READ);
                 } else if n < self.next_read / 4 {
