@@ -282,8 +282,13 @@ impl fmt::Display for Error {
     }
 }
 
+/// As [`Display`](fmt::Display), which is what `fn main() -> Result<()>` shows; `{:#?}` shows the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `main` shows errors by `Debug`.
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("command", &self.0.command)

@@ -71,10 +71,11 @@
 //! - **No deadlock.** Whatever you await, all three pipes move. Exceptions are asked for: [`Overflow::Block`], a
 //!   stream that nobody polls, the [halves](ProcessIo::into_split) of a handle.
 //! - **No loss.** All that the child wrote before its exit is delivered.
-//! - **Bounded memory.** Unread stdout up to 64 MiB, then an error that carries it; stderr up to 16 MiB, then the
+//! - **Bounded memory.** Unread stdout up to 64 MiB, then an error, and what was kept is still there; stderr up to 16 MiB, then the
 //!   last of it, and what was omitted is counted. See [`Limits`].
 //! - **No hang after exit.** See [`Drain`].
-//! - **No orphan, no zombie.** Dropping a handle kills the child's process group and reaps it.
+//! - **No orphan, no zombie.** Dropping a handle kills the child's process group and reaps it. What a child leaves
+//!   behind in its group when it exits is killed when the run is over.
 //! - **No thread, no task, no channel.** Your task does the work. Only a child whose handle is dropped before its
 //!   exit is reaped by a small thread, which ends when there are none.
 //!

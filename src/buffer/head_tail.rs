@@ -125,6 +125,16 @@ impl HeadTail {
         }
     }
 
+    /// Takes all there is by copying it, if that is little; the buffer is used again.
+    pub(super) fn take_copy(&mut self, max: usize) -> Option<Bytes> {
+        if self.tail.is_empty() && (1..=max).contains(&self.head.len()) {
+            let copy = Bytes::copy_from_slice(&self.head);
+            self.head.clear();
+            return Some(copy);
+        }
+        None
+    }
+
     /// Takes at most `max` bytes as one piece, copying only where head and tail have to be joined.
     pub(super) fn take_joined(&mut self, max: usize) -> Bytes {
         if !self.tail.is_empty() && !self.head.is_empty() {

@@ -7,7 +7,7 @@ use super::{
     scan::{Cut, Scan},
 };
 use crate::{
-    limits::{Limit, MAX_READ, Overflow},
+    limits::{Limit, MAX_COPY, MAX_READ, Overflow},
     line::{LineEnd, LineOptions, Terminator},
 };
 
@@ -95,12 +95,15 @@ impl Inbox {
         self.limit.overflow == Overflow::Fail && self.kept.len() > self.limit.bytes
     }
 
-    /// Takes what there is, at most `max` bytes, as a slice of the buffer it was read into.
+    /// Takes what there is, at most `max` bytes: a slice of the buffer it was read into, unless it is little.
     pub(crate) fn take(&mut self, max: usize) -> Option<Bytes> {
         self.scan.reset();
         if !self.front.is_empty() {
             let max = max.min(self.front.len());
             return Some(self.front.split_to(max));
+        }
+        if let Some(copy) = self.kept.take_copy(max.min(MAX_COPY)) {
+            return Some(copy);
         }
         Some(self.kept.take(max)).filter(|bytes| !bytes.is_empty())
     }
@@ -325,8 +328,8 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_a_slice_of_the_read_buffer() {
-        let mut inbox = inbox(100, Overflow::Fail);
-        feed(&mut inbox, b"abcdef", 10);
+        let mut inbox = inbox(10_000, Overflow::Fail);
+        feed(&mut inbox, &[b'a'; 1000], 1000);
         let address = inbox.buffer().as_ptr();
         let taken = inbox.take(usize::MAX).unwrap();
         assert_eq!(taken.as_ptr(), address);

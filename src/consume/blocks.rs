@@ -185,8 +185,9 @@ fn poll_block(
         if pump.driver.reader(source).is_closed() {
             return Poll::Ready(pump.driver.take_error(source).map(Err));
         }
-        if !pump.pass(cx, only(source, Want::More), false) {
-            return pump.stuck().map(Some);
+        let want = only(source, Want::More);
+        if !pump.pass(cx, want, false) {
+            return pump.stuck(want).map(Some);
         }
     }
     again(cx)

@@ -175,7 +175,7 @@ fn poll_expect(
             return Poll::Ready(Err(driver.error(Kind::Limit(stream, limit))));
         }
         if !pump.pass(cx, want, false) {
-            return pump.stuck();
+            return pump.stuck(want);
         }
     }
     again(cx)

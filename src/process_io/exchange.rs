@@ -135,7 +135,8 @@ struct Sending {
 
 /// # Receiving
 impl ProcessIo {
-    /// Receives the next piece of `source` as soon as there is one; `None` at its end.
+    /// Receives the next piece of `source` as soon as there is one; `None` at its end. A piece is what was in the
+    /// pipe: half a message perhaps, or three.
     ///
     /// # Errors
     ///
@@ -198,8 +199,10 @@ impl ProcessIo {
         self.take_window(source)
     }
 
-    /// Receives all that comes from `source` until it has been silent for `quiet`, and no longer than
-    /// `limit`, which is a hard bound. Returns early as [`recv_for`](Self::recv_for) does.
+    /// Receives all that comes from `source` until it has been silent for `quiet` after it has said something,
+    /// and no longer than `limit`, which is a hard bound. Returns early as [`recv_for`](Self::recv_for) does.
+    ///
+    /// This is how to take an answer that comes in pieces.
     ///
     /// # Errors
     ///
@@ -214,17 +217,16 @@ impl ProcessIo {
         quiet: Duration,
         limit: Duration,
     ) -> Result<Recv> {
-        let mut last = Instant::now();
-        let deadline = last.checked_add(limit);
-        let mut timer = pin!(sleep_until(last));
+        let deadline = after(limit);
+        let mut last = None;
+        let mut timer = pin!(sleep_until(Instant::now()));
         let ended = poll_fn(|cx| {
             if let Poll::Ready(ended) = self.as_pump().poll_quiet(cx, source, &mut last) {
                 return Poll::Ready(ended);
             }
-            let next = match (last.checked_add(quiet), deadline) {
-                (Some(quiet), Some(deadline)) => quiet.min(deadline),
-                (Some(next), None) | (None, Some(next)) => next,
-                (None, None) => return Poll::Pending,
+            let silent = last.and_then(|last: Instant| last.checked_add(quiet));
+            let Some(next) = silent.into_iter().chain(deadline).min() else {
+                return Poll::Pending;
             };
             if timer.deadline() != next {
                 timer.as_mut().reset(next);

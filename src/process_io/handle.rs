@@ -32,7 +32,10 @@ use crate::{
 /// | send and receive in different tasks | [`split`](Self::split), [`into_split`](Self::into_split) |
 /// | signal it from anywhere | [`control`](Self::control) |
 ///
-/// Dropping it kills the child, with its process group if it leads one, and has it reaped.
+/// Dropping it kills the child, with its process group if it leads one, and has it reaped. What a child leaves
+/// behind in its group is killed when the run is over, that is when [`wait`](Self::wait), the last event or the
+/// [`Output`] tells so: later the group's number may be somebody else's. See
+/// [`kill_on_drop`](Builder::kill_on_drop) for the way out.
 ///
 /// Every future of this crate can be dropped at any point without losing a byte: what was received stays in
 /// the handle for the next call, and what was queued is sent by it.

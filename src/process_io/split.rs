@@ -30,6 +30,8 @@ use crate::{
 /// Unlike the whole [`ProcessIo`] a half does not move the other's pipes: a child that waits for its
 /// output to be read takes no input. Somebody has to poll the [`RecvHalf`] at the same time.
 ///
+/// What it lacks of the whole is there again after [`unsplit`](ProcessIo::unsplit).
+///
 /// Dropping it closes stdin; what is still queued is lost, so flush or close it first.
 #[derive(Debug)]
 pub struct SendHalf {

@@ -18,7 +18,7 @@ use tokio::{
 use super::ProcessIo;
 use crate::{
     error::{Error, Kind, Result},
-    event::{Event, Source},
+    event::Source,
     limits::{DEFAULT_DRAIN_IDLE, Limit, Overflow},
     pump::{Pump, Role, Writer},
     sys::BorrowedDescriptor,
@@ -107,6 +107,8 @@ pub struct ProcessIOWrapper {
     io: ProcessIo,
     source: ReadSource,
     check_exit: bool,
+    /// The limit that the stream which is not read had before.
+    limit: Option<(Source, Limit)>,
     /// The piece that is being read, and where it came from.
     piece: (Source, Bytes),
     position: u64,
@@ -134,8 +136,10 @@ impl ProcessIOWrapper {
         if let Some(unread) = source.unread() {
             let driver = &mut self.io.recv.driver;
             let overflow = Overflow::KeepTail;
-            let Limit { bytes, .. } = driver.limit(unread);
+            let limit = driver.limit(unread);
+            let Limit { bytes, .. } = limit;
             driver.set_limit(unread, Limit { bytes, overflow });
+            self.limit = Some((unread, limit));
         }
         self
     }
@@ -161,7 +165,7 @@ impl ProcessIOWrapper {
         &mut self.io
     }
 
-    /// Gives the handle back, with all that was not read. The inverse of [`from`](Self::from).
+    /// Gives the handle back, with all that was not read and the limits it had. The inverse of [`from`](Self::from).
     pub fn into_inner(mut self) -> ProcessIo {
         self.give_back();
         self.io
@@ -240,6 +244,9 @@ impl ProcessIOWrapper {
     }
 
     fn give_back(&mut self) {
+        if let Some((unread, limit)) = self.limit.take() {
+            self.io.recv.driver.set_limit(unread, limit);
+        }
         let (source, piece) = &mut self.piece;
         let piece = std::mem::take(piece);
         self.io.recv.driver.reader_mut(*source).give_back(piece);
@@ -279,12 +286,8 @@ impl ProcessIOWrapper {
     }
 
     fn poll_both(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<(Source, Bytes)>>> {
-        self.with_pump(cx, |pump, cx| pump.poll_event(cx))
-            .map(|event| match event.transpose()? {
-                Some(Event::Stdout(piece)) => Ok(Some((Source::Stdout, piece))),
-                Some(Event::Stderr(piece)) => Ok(Some((Source::Stderr, piece))),
-                Some(Event::Exit(_)) | None => Ok(None),
-            })
+        self.with_pump(cx, |pump, cx| pump.poll_any(cx))
+            .map(Option::transpose)
     }
 
     fn with_pump<T>(
@@ -333,6 +336,7 @@ impl From<ProcessIo> for ProcessIOWrapper {
             io,
             source: ReadSource::default(),
             check_exit: false,
+            limit: None,
             piece: (Source::Stdout, Bytes::new()),
             position: 0,
             closed: false,

@@ -22,10 +22,14 @@ pub(crate) enum Want {
     Piece,
     /// All that comes until the limit, where reading stops whatever the limit says: somebody waits for it.
     Window,
+    /// Nothing: it has just been asked, and there was nothing.
+    Nothing,
     /// Another piece, whatever there is: somebody takes apart what came, and has a bound of his own.
     More,
     /// All that comes; the limit decides.
     Fill,
+    /// All that comes, but a limit that is an error holds back, as if it were [`Overflow::Block`].
+    Hold,
 }
 
 /// What one read did.
@@ -138,6 +142,9 @@ impl Reader {
 
     /// Reads once. With `direct` the kernel is asked when the reactor knows of nothing.
     pub(super) fn poll_step(&mut self, cx: &mut Context<'_>, want: Want, direct: bool) -> Step {
+        if want == Want::Nothing {
+            return Step::Quiet;
+        }
         let room = self.room(want);
         let Some(end) = &mut self.end else {
             return Step::Quiet;
@@ -183,10 +190,14 @@ impl Reader {
     /// How much may be read.
     fn room(&self, want: Want) -> usize {
         match want {
+            Want::Nothing => 0,
             Want::Piece if !self.inbox.is_empty() => 0,
             Want::Piece | Want::More => usize::MAX,
             Want::Window => self.inbox.room_to_limit(),
-            Want::Fill => self.inbox.room(),
+            Want::Hold if self.inbox.limit().overflow == Overflow::Fail => {
+                self.inbox.room().saturating_sub(1)
+            }
+            Want::Fill | Want::Hold => self.inbox.room(),
         }
     }
 
@@ -206,7 +217,7 @@ impl Reader {
                 } else if n < self.next_read / 4 {
                     self.next_read = (self.next_read / 2).max(MIN_READ);
                 }
-                if want == Want::Fill {
+                if matches!(want, Want::Fill | Want::Hold) {
                     self.inbox.received();
                 }
             }
