@@ -45,6 +45,7 @@ pub(crate) enum Kind {
     Spawn,
     Timeout,
     Limit(Source, usize),
+    LongLine(Source, usize),
     BrokenPipe,
     StdinClosed,
     Eof,
@@ -179,9 +180,10 @@ impl Error {
         self.0.kind == Kind::Timeout
     }
 
-    /// A stream reached its limit, which was set to [`Overflow::Fail`](crate::Overflow::Fail).
+    /// A stream reached its limit, which was set to [`Overflow::Fail`](crate::Overflow::Fail), or a line its
+    /// own, with [`LongLine::Fail`](crate::LongLine::Fail).
     pub fn is_limit(&self) -> bool {
-        matches!(self.0.kind, Kind::Limit(..))
+        matches!(self.0.kind, Kind::Limit(..) | Kind::LongLine(..))
     }
 
     /// The child cannot take input any more: it closed its stdin or ended, or we closed it.
@@ -213,7 +215,7 @@ impl Error {
             Kind::ArgumentListTooLong => io::ErrorKind::ArgumentListTooLong,
             Kind::NulByte => io::ErrorKind::InvalidInput,
             Kind::Timeout => io::ErrorKind::TimedOut,
-            Kind::Limit(..) => io::ErrorKind::FileTooLarge,
+            Kind::Limit(..) | Kind::LongLine(..) => io::ErrorKind::FileTooLarge,
             Kind::BrokenPipe | Kind::StdinClosed => io::ErrorKind::BrokenPipe,
             Kind::Eof => io::ErrorKind::UnexpectedEof,
             _ => (self.0.source.as_ref()).map_or(io::ErrorKind::Other, io::Error::kind),
@@ -239,6 +241,9 @@ impl fmt::Display for Kind {
             Self::Timeout => f.write_str("timed out"),
             Self::Limit(source, bytes) => {
                 write!(f, "wrote more to {source} than the limit of {bytes} bytes")
+            }
+            Self::LongLine(source, bytes) => {
+                write!(f, "wrote a line to {source} longer than {bytes} bytes")
             }
             Self::BrokenPipe => f.write_str("takes no more input"),
             Self::StdinClosed => f.write_str("its stdin was already closed, or is not a pipe"),
@@ -270,15 +275,20 @@ impl fmt::Display for Error {
             write!(f, " ({status})")?;
         }
         let tail = inner.stderr_tail.trim_ascii_end();
-        if inner.kind == Kind::Failed && !tail.is_empty() {
+        if matches!(inner.kind, Kind::Failed | Kind::Eof) && !tail.is_empty() {
             write!(f, "; stderr:\n{}", String::from_utf8_lossy(tail))?;
         }
         Ok(())
     }
 }
 
+/// As [`Display`](fmt::Display), which is what `fn main() -> Result<()>` shows; `{:#?}` shows the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `main` shows errors by `Debug`.
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("command", &self.0.command)

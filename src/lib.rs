@@ -71,10 +71,11 @@
 //! - **No deadlock.** Whatever you await, all three pipes move. Exceptions are asked for: [`Overflow::Block`], a
 //!   stream that nobody polls, the [halves](ProcessIo::into_split) of a handle.
 //! - **No loss.** All that the child wrote before its exit is delivered.
-//! - **Bounded memory.** Unread stdout up to 64 MiB, then an error that carries it; stderr up to 16 MiB, then the
+//! - **Bounded memory.** Unread stdout up to 64 MiB, then an error, and what was kept is still there; stderr up to 16 MiB, then the
 //!   last of it, and what was omitted is counted. See [`Limits`].
 //! - **No hang after exit.** See [`Drain`].
-//! - **No orphan, no zombie.** Dropping a handle kills the child's process group and reaps it.
+//! - **No orphan, no zombie.** Dropping a handle kills the child's process group and reaps it. What a child leaves
+//!   behind in its group when it exits is killed when the run is over.
 //! - **No thread, no task, no channel.** Your task does the work. Only a child whose handle is dropped before its
 //!   exit is reaped by a small thread, which ends when there are none.
 //!
@@ -111,9 +112,11 @@
 
 mod buffer;
 mod command;
+mod consume;
 mod error;
 mod event;
 mod limits;
+mod line;
 mod output;
 mod process_io;
 mod pump;
@@ -123,12 +126,16 @@ mod sys;
 pub mod transport;
 
 pub use command::Builder;
+#[cfg(feature = "regex")]
+pub use consume::REGEX_WINDOW;
+pub use consume::{BlockLines, Eof, Found, LineBlock, LineBlocks, Lines, Match, Needle, Receive};
 pub use error::{Error, Result};
 pub use event::{Event, Recv, Source};
 pub use limits::{
-    DEFAULT_DRAIN_CAP, DEFAULT_DRAIN_IDLE, DEFAULT_STDERR_LIMIT, DEFAULT_STDOUT_LIMIT, Drain,
-    Limit, Limits, Overflow,
+    DEFAULT_DRAIN_CAP, DEFAULT_DRAIN_IDLE, DEFAULT_PIPE_BUDGET, DEFAULT_STDERR_LIMIT,
+    DEFAULT_STDOUT_LIMIT, Drain, Limit, Limits, Overflow,
 };
+pub use line::{DEFAULT_MAX_LINE_LENGTH, Line, LineEnd, LineOptions, LongLine, Terminator};
 pub use output::Output;
 pub use process_io::{
     Collect, Exchange, ProcessIOWrapper, ProcessIo, ReadSource, RecvHalf, SendHalf, UnsplitError,
@@ -138,4 +145,4 @@ pub use stdio::{Input, Redirect};
 pub use sys::BorrowedDescriptor;
 #[doc(no_inline)]
 pub use tokio::process::Command;
-pub use transport::Control;
+pub use transport::{Control, set_pipe_budget};

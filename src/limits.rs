@@ -13,13 +13,22 @@ pub const DEFAULT_DRAIN_IDLE: Duration = Duration::from_millis(200);
 /// After the child's exit: how long a pipe that a descendant holds is read at all. 5 s.
 pub const DEFAULT_DRAIN_CAP: Duration = Duration::from_secs(5);
 
+/// Most bytes that all the pipes of this process which were made larger have together by default: 16 MiB.
+pub const DEFAULT_PIPE_BUDGET: usize = 16 << 20;
+
+/// The size of a pipe that has been seen full, measured to be as good as 1 MiB: see DESIGN section 5.
+pub(crate) const GROWN_PIPE: usize = 256 << 10;
 /// Queued input from which [`Sink::poll_ready`](futures::Sink::poll_ready) waits, and up to which an
 /// [`Input`](crate::Input) is read ahead: 64 KiB, what a pipe holds on Linux.
 pub(crate) const OUTBOX_HIGH_WATER: usize = 64 << 10;
-/// The first read of an idle stream, and the smallest.
-pub(crate) const MIN_READ: usize = 8 << 10;
+/// The first read of an idle stream, and the smallest: enough for a line of talk, and what `malloc` has at hand.
+pub(crate) const MIN_READ: usize = 1 << 10;
+/// Up to so many bytes are copied out of the read buffer, which costs less than to share it.
+pub(crate) const MAX_COPY: usize = 512;
 /// The largest read. More gains nothing, see DESIGN section 5.
 pub(crate) const MAX_READ: usize = 64 << 10;
+/// Pieces received in a row without a look at the other pipes and the exit.
+pub(crate) const MAX_HASTY: u8 = 16;
 /// Reads or writes done in one poll before the task lets others run.
 pub(crate) const STEPS_PER_POLL: usize = 32;
 /// How much of stderr an error carries.

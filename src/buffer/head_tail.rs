@@ -42,6 +42,48 @@ impl HeadTail {
         self.omitted
     }
 
+    /// The bytes up to the first gap, which is where something was dropped.
+    pub(super) fn front(&self) -> &[u8] {
+        if self.head.is_empty() {
+            &self.tail
+        } else {
+            &self.head
+        }
+    }
+
+    /// Something was dropped behind [`front`](HeadTail::front), and more follows.
+    pub(super) fn has_gap(&self) -> bool {
+        !self.head.is_empty() && !self.tail.is_empty()
+    }
+
+    /// Puts bytes back in front of everything, in one piece with what is there.
+    pub(super) fn push_front(&mut self, bytes: Bytes) {
+        let front = if self.head.is_empty() {
+            &mut self.tail
+        } else {
+            &mut self.head
+        };
+        let mut joined = BytesMut::from(bytes);
+        joined.extend_from_slice(front);
+        *front = joined;
+    }
+
+    /// Appends bytes that are kept whatever the bounds say.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.buffer().extend_from_slice(bytes);
+    }
+
+    /// Drops at most `n` bytes of [`front`](HeadTail::front), and counts them.
+    pub(super) fn omit(&mut self, n: usize) {
+        let dropped = self.take(n).len();
+        self.count(dropped);
+    }
+
+    /// Counts bytes that were dropped elsewhere.
+    pub(super) fn count(&mut self, dropped: usize) {
+        self.omitted += dropped as u64;
+    }
+
     /// How many bytes may be read into [`buffer`](HeadTail::buffer) next.
     pub(super) fn room(&self) -> usize {
         if self.filling_head() {
@@ -81,6 +123,16 @@ impl HeadTail {
         } else {
             front.split_to(max).freeze()
         }
+    }
+
+    /// Takes all there is by copying it, if that is little; the buffer is used again.
+    pub(super) fn take_copy(&mut self, max: usize) -> Option<Bytes> {
+        if self.tail.is_empty() && (1..=max).contains(&self.head.len()) {
+            let copy = Bytes::copy_from_slice(&self.head);
+            self.head.clear();
+            return Some(copy);
+        }
+        None
     }
 
     /// Takes at most `max` bytes as one piece, copying only where head and tail have to be joined.

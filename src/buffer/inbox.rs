@@ -1,26 +1,34 @@
 //! [`Inbox`]: what has been received from one stream and not yet been taken, within its limit.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
-use super::head_tail::HeadTail;
-use crate::limits::{Limit, MAX_READ, Overflow};
+use super::{
+    head_tail::HeadTail,
+    scan::{Cut, Scan},
+};
+use crate::{
+    limits::{Limit, MAX_COPY, MAX_READ, Overflow},
+    line::{LineEnd, LineOptions, Terminator},
+};
 
 /// Received, untaken bytes of one stream.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    /// Given back by a consumer; comes before everything else.
-    returned: Bytes,
+    /// Comes before everything else: given back by a consumer, or a block of lines that is being taken apart.
+    front: Bytes,
     kept: HeadTail,
     limit: Limit,
+    scan: Scan,
 }
 
 impl Inbox {
     pub(crate) fn new(limit: Limit) -> Self {
         let (head, tail) = caps(limit);
         Self {
-            returned: Bytes::new(),
+            front: Bytes::new(),
             kept: HeadTail::new(head, tail),
             limit,
+            scan: Scan::default(),
         }
     }
 
@@ -35,11 +43,16 @@ impl Inbox {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.returned.len() + self.kept.len()
+        self.front.len() + self.kept.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// No block of lines is being taken apart.
+    pub(crate) fn has_no_front(&self) -> bool {
+        self.front.is_empty()
     }
 
     /// Bytes dropped at the limit so far.
@@ -82,11 +95,15 @@ impl Inbox {
         self.limit.overflow == Overflow::Fail && self.kept.len() > self.limit.bytes
     }
 
-    /// Takes what there is, at most `max` bytes, as a slice of the buffer it was read into.
+    /// Takes what there is, at most `max` bytes: a slice of the buffer it was read into, unless it is little.
     pub(crate) fn take(&mut self, max: usize) -> Option<Bytes> {
-        if !self.returned.is_empty() {
-            let max = max.min(self.returned.len());
-            return Some(self.returned.split_to(max));
+        self.scan.reset();
+        if !self.front.is_empty() {
+            let max = max.min(self.front.len());
+            return Some(self.front.split_to(max));
+        }
+        if let Some(copy) = self.kept.take_copy(max.min(MAX_COPY)) {
+            return Some(copy);
         }
         Some(self.kept.take(max)).filter(|bytes| !bytes.is_empty())
     }
@@ -103,23 +120,151 @@ impl Inbox {
     }
 
     fn take_joined(&mut self, max: usize) -> Bytes {
+        self.scan.reset();
         let kept = self.kept.take_joined(max);
-        if self.returned.is_empty() {
+        if self.front.is_empty() {
             return kept;
         }
-        let mut all = BytesMut::from(std::mem::take(&mut self.returned));
+        let mut all = BytesMut::from(std::mem::take(&mut self.front));
         all.extend_from_slice(&kept);
         all.freeze()
     }
 
     /// Puts bytes back in front.
     pub(crate) fn give_back(&mut self, bytes: Bytes) {
-        if self.returned.is_empty() {
-            self.returned = bytes;
+        self.scan.reset();
+        if self.front.is_empty() {
+            self.front = bytes;
         } else if !bytes.is_empty() {
             let mut joined = BytesMut::from(bytes);
-            joined.extend_from_slice(&self.returned);
-            self.returned = joined.freeze();
+            joined.extend_from_slice(&self.front);
+            self.front = joined.freeze();
+        }
+    }
+
+    /// All that is there in one piece, up to where something was dropped.
+    pub(crate) fn pending(&mut self) -> &[u8] {
+        self.join();
+        if self.front.is_empty() {
+            self.kept.front()
+        } else {
+            &self.front
+        }
+    }
+
+    /// Appends bytes from elsewhere.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.kept.push(bytes);
+    }
+
+    /// Takes the next line if it is what nearly every line is: whole, and in a block. Otherwise
+    /// [`take_line`](Inbox::take_line) knows.
+    #[inline]
+    pub(crate) fn take_plain_line(&mut self, options: &LineOptions) -> Option<Bytes> {
+        let (len, skip) = self.scan.plain(&self.front, options)?;
+        let line = self.front.split_to(len);
+        self.front.advance(skip);
+        Some(line)
+    }
+
+    /// Takes the next line; `None` if there is no whole one and more may come. The error is a line that
+    /// is too long, with [`LongLine::Fail`](crate::LongLine::Fail).
+    pub(crate) fn take_line(
+        &mut self,
+        options: &LineOptions,
+        eof: bool,
+    ) -> Option<Result<(Bytes, LineEnd), ()>> {
+        loop {
+            if self.front.is_empty() {
+                self.front = self.take_lines(options.terminator);
+            }
+            let in_front = !self.front.is_empty();
+            let more_behind = in_front && self.kept.len() > 0;
+            let gap = self.kept.has_gap();
+            let data = if in_front {
+                &self.front
+            } else {
+                self.kept.front()
+            };
+            match self.scan.next(data, options, (eof || gap) && !more_behind) {
+                Cut::Line { len, skip, end } => {
+                    let line = self.cut(len);
+                    self.drop_front(skip);
+                    let end = if gap && end == LineEnd::Eof {
+                        LineEnd::Limit
+                    } else {
+                        end
+                    };
+                    return Some(Ok((line, end)));
+                }
+                Cut::Drop(n) if in_front => {
+                    self.front.advance(n);
+                    self.kept.count(n);
+                }
+                Cut::Drop(n) => self.kept.omit(n),
+                Cut::Swallow(n) => self.drop_front(n),
+                Cut::TooLong => return Some(Err(())),
+                Cut::More if more_behind => self.join(),
+                Cut::More => return None,
+            }
+        }
+    }
+
+    /// Takes all whole lines with their terminators, or a piece of more than `max_line_length` bytes of a line;
+    /// at the end of the stream all there is.
+    pub(crate) fn take_block(&mut self, options: &LineOptions, eof: bool) -> Option<Bytes> {
+        loop {
+            self.join();
+            let gap = self.kept.has_gap();
+            let data = if self.front.is_empty() {
+                self.kept.front()
+            } else {
+                &self.front
+            };
+            if let n @ 1.. = self.scan.swallow(data) {
+                self.drop_front(n);
+                continue;
+            }
+            let len = match self.scan.last_end(data, options.terminator) {
+                Some(end) => end,
+                None if eof || gap || data.len() > options.max_line_length => data.len(),
+                None => return None,
+            };
+            let block = self.cut(len);
+            self.scan.block_taken(&block, options.terminator);
+            return Some(block).filter(|block| !block.is_empty());
+        }
+    }
+
+    /// All that is kept up to the last terminator.
+    fn take_lines(&mut self, terminator: Terminator) -> Bytes {
+        match self.scan.last_end(self.kept.front(), terminator) {
+            Some(end) => self.kept.take(end),
+            None => Bytes::new(),
+        }
+    }
+
+    fn cut(&mut self, n: usize) -> Bytes {
+        if self.front.is_empty() {
+            self.kept.take(n)
+        } else {
+            self.front.split_to(n)
+        }
+    }
+
+    fn drop_front(&mut self, n: usize) {
+        if self.front.is_empty() {
+            self.kept.take(n);
+        } else {
+            self.front.advance(n);
+        }
+    }
+
+    /// Makes one piece of what was given back and what came after it.
+    fn join(&mut self) {
+        if !self.front.is_empty() && self.kept.len() > 0 {
+            let front = std::mem::take(&mut self.front);
+            self.kept.push_front(front);
         }
     }
 
@@ -183,8 +328,8 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_a_slice_of_the_read_buffer() {
-        let mut inbox = inbox(100, Overflow::Fail);
-        feed(&mut inbox, b"abcdef", 10);
+        let mut inbox = inbox(10_000, Overflow::Fail);
+        feed(&mut inbox, &[b'a'; 1000], 1000);
         let address = inbox.buffer().as_ptr();
         let taken = inbox.take(usize::MAX).unwrap();
         assert_eq!(taken.as_ptr(), address);

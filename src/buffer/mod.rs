@@ -3,6 +3,8 @@
 mod head_tail;
 mod inbox;
 mod outbox;
+mod scan;
 
 pub(crate) use inbox::Inbox;
 pub(crate) use outbox::Outbox;
+pub(crate) use scan::find;

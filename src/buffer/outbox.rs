@@ -5,7 +5,7 @@ use std::{collections::VecDeque, io::IoSlice};
 use bytes::{Buf, Bytes};
 
 /// Most pieces in one vectored write. Linux takes 1024; past a few dozen nothing is gained.
-pub(crate) const MAX_SLICES: usize = 32;
+pub(crate) const MAX_SLICES: usize = 16;
 
 /// Bytes queued for the child's stdin.
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ impl Outbox {
             n -= front.len();
             self.pieces.pop_front();
         }
-        if self.pieces.is_empty() {
+        if self.pieces.is_empty() && self.pieces.capacity() > MAX_SLICES {
             self.pieces = VecDeque::new();
         }
     }

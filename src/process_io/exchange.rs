@@ -47,7 +47,7 @@ impl ProcessIo {
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<()> {
         let data = data.into();
         self.push(data)?;
-        poll_fn(|cx| self.pump().poll_sent(cx)).await
+        poll_fn(|cx| self.as_pump().poll_sent(cx)).await
     }
 
     /// Sends a line: `line` and a newline.
@@ -76,7 +76,7 @@ impl ProcessIo {
     pub async fn send_timeout(&mut self, data: impl Into<Bytes>, timeout: Duration) -> Result<()> {
         let deadline = after(timeout);
         let sending = self.start_sending(data.into())?;
-        match until(deadline, |cx| self.pump().poll_sent(cx)).await {
+        match until(deadline, |cx| self.as_pump().poll_sent(cx)).await {
             Some(sent) => sent,
             None => {
                 let written = self.stop_sending(&sending);
@@ -135,7 +135,8 @@ struct Sending {
 
 /// # Receiving
 impl ProcessIo {
-    /// Receives the next piece of `source` as soon as there is one; `None` at its end.
+    /// Receives the next piece of `source` as soon as there is one; `None` at its end. A piece is what was in the
+    /// pipe: half a message perhaps, or three.
     ///
     /// # Errors
     ///
@@ -159,7 +160,7 @@ impl ProcessIo {
         cx: &mut Context<'_>,
         source: Source,
     ) -> Poll<Result<Option<Bytes>>> {
-        self.pump().poll_recv(cx, source)
+        self.as_pump().poll_recv(cx, source)
     }
 
     /// Receives the next piece of `source`, but waits no longer than `timeout`: then it is [`Recv::Empty`].
@@ -192,14 +193,16 @@ impl ProcessIo {
     pub async fn recv_for(&mut self, source: Source, window: Duration) -> Result<Recv> {
         let deadline = after(window);
         let want = only(source, Want::Window);
-        if let Some(ended) = until(deadline, |cx| self.pump().poll_window(cx, want)).await {
+        if let Some(ended) = until(deadline, |cx| self.as_pump().poll_window(cx, want)).await {
             ended?;
         }
         self.take_window(source)
     }
 
-    /// Receives all that comes from `source` until it has been silent for `quiet`, and no longer than
-    /// `limit`, which is a hard bound. Returns early as [`recv_for`](Self::recv_for) does.
+    /// Receives all that comes from `source` until it has been silent for `quiet` after it has said something,
+    /// and no longer than `limit`, which is a hard bound. Returns early as [`recv_for`](Self::recv_for) does.
+    ///
+    /// This is how to take an answer that comes in pieces.
     ///
     /// # Errors
     ///
@@ -214,17 +217,16 @@ impl ProcessIo {
         quiet: Duration,
         limit: Duration,
     ) -> Result<Recv> {
-        let mut last = Instant::now();
-        let deadline = last.checked_add(limit);
-        let mut timer = pin!(sleep_until(last));
+        let deadline = after(limit);
+        let mut last = None;
+        let mut timer = pin!(sleep_until(Instant::now()));
         let ended = poll_fn(|cx| {
-            if let Poll::Ready(ended) = self.pump().poll_quiet(cx, source, &mut last) {
+            if let Poll::Ready(ended) = self.as_pump().poll_quiet(cx, source, &mut last) {
                 return Poll::Ready(ended);
             }
-            let next = match (last.checked_add(quiet), deadline) {
-                (Some(quiet), Some(deadline)) => quiet.min(deadline),
-                (Some(next), None) | (None, Some(next)) => next,
-                (None, None) => return Poll::Pending,
+            let silent = last.and_then(|last: Instant| last.checked_add(quiet));
+            let Some(next) = silent.into_iter().chain(deadline).min() else {
+                return Poll::Pending;
             };
             if timer.deadline() != next {
                 timer.as_mut().reset(next);
@@ -254,7 +256,7 @@ impl ProcessIo {
     ///
     /// As [`recv`](Self::recv).
     pub fn recv_nowait_max(&mut self, source: Source, max: usize) -> Result<Recv> {
-        Ok(match self.pump().try_recv(source, max)? {
+        Ok(match self.as_pump().try_recv(source, max)? {
             Some(Some(data)) => Recv::Data(data),
             Some(None) => Recv::Eof,
             None => Recv::Empty,
@@ -278,7 +280,7 @@ impl ProcessIo {
         let deadline = after(window);
         let sending = self.start_sending(data.into())?;
         let want = [Want::Window; 2];
-        if let Some(ended) = until(deadline, |cx| self.pump().poll_window(cx, want)).await {
+        if let Some(ended) = until(deadline, |cx| self.as_pump().poll_window(cx, want)).await {
             ended?;
         }
         let written = self.stop_sending(&sending);

@@ -61,7 +61,7 @@ impl Future for Collect {
             self.io = Some(Box::new(builder.spawn()?));
         }
         match &mut self.io {
-            Some(io) => io.pump().poll_output(cx),
+            Some(io) => io.as_pump().poll_output(cx),
             None => panic!("`Collect` polled again after it failed to spawn"),
         }
     }

@@ -32,7 +32,10 @@ use crate::{
 /// | send and receive in different tasks | [`split`](Self::split), [`into_split`](Self::into_split) |
 /// | signal it from anywhere | [`control`](Self::control) |
 ///
-/// Dropping it kills the child, with its process group if it leads one, and has it reaped.
+/// Dropping it kills the child, with its process group if it leads one, and has it reaped. What a child leaves
+/// behind in its group is killed when the run is over, that is when [`wait`](Self::wait), the last event or the
+/// [`Output`] tells so: later the group's number may be somebody else's. See
+/// [`kill_on_drop`](Builder::kill_on_drop) for the way out.
 ///
 /// Every future of this crate can be dropped at any point without losing a byte: what was received stays in
 /// the handle for the next call, and what was queued is sent by it.
@@ -76,7 +79,7 @@ impl ProcessIo {
         }
     }
 
-    pub(super) fn pump(&mut self) -> Pump<'_> {
+    pub(crate) fn as_pump(&mut self) -> Pump<'_> {
         Pump {
             writer: Some(&mut self.send.writer),
             driver: &mut self.recv.driver,
@@ -121,7 +124,7 @@ impl ProcessIo {
     ///
     /// Cancel safe: nothing is lost, call it again.
     pub async fn wait(&mut self) -> Result<ExitStatus> {
-        poll_fn(|cx| self.pump().poll_wait(cx)).await
+        poll_fn(|cx| self.as_pump().poll_wait(cx)).await
     }
 
     /// Closes stdin, waits until the run is over, and takes all the output that has not been received yet.
@@ -139,7 +142,7 @@ impl ProcessIo {
     /// Cancel safe: what has been collected stays in the handle, call it again.
     pub async fn output(&mut self) -> Result<Output> {
         self.close_stdin();
-        poll_fn(|cx| self.pump().poll_output(cx)).await
+        poll_fn(|cx| self.as_pump().poll_output(cx)).await
     }
 
     /// Closes the child's stdin, which sees end-of-file: at once, or as soon as what is queued for

@@ -30,6 +30,8 @@ use crate::{
 /// Unlike the whole [`ProcessIo`] a half does not move the other's pipes: a child that waits for its
 /// output to be read takes no input. Somebody has to poll the [`RecvHalf`] at the same time.
 ///
+/// What it lacks of the whole is there again after [`unsplit`](ProcessIo::unsplit).
+///
 /// Dropping it closes stdin; what is still queued is lost, so flush or close it first.
 #[derive(Debug)]
 pub struct SendHalf {
@@ -167,7 +169,7 @@ impl RecvHalf {
         Self { driver }
     }
 
-    fn pump(&mut self) -> Pump<'_> {
+    pub(crate) fn as_pump(&mut self) -> Pump<'_> {
         Pump {
             writer: None,
             driver: &mut self.driver,
@@ -184,7 +186,7 @@ impl RecvHalf {
     ///
     /// Cancel safe: a piece is either returned or still there.
     pub async fn recv(&mut self, source: Source) -> Result<Option<Bytes>> {
-        poll_fn(|cx| self.pump().poll_recv(cx, source)).await
+        poll_fn(|cx| self.as_pump().poll_recv(cx, source)).await
     }
 
     /// Receives the next piece of `source` within `timeout`; see [`ProcessIo::recv_timeout`].
@@ -198,7 +200,7 @@ impl RecvHalf {
     /// Cancel safe: a piece is either returned or still there.
     pub async fn recv_timeout(&mut self, source: Source, timeout: Duration) -> Result<Recv> {
         let deadline = after(timeout);
-        match until(deadline, |cx| self.pump().poll_recv(cx, source)).await {
+        match until(deadline, |cx| self.as_pump().poll_recv(cx, source)).await {
             Some(received) => Ok(received?.map_or(Recv::Eof, Recv::Data)),
             None => self.recv_nowait(source),
         }
@@ -210,7 +212,7 @@ impl RecvHalf {
     ///
     /// As [`ProcessIo::recv`].
     pub fn recv_nowait(&mut self, source: Source) -> Result<Recv> {
-        Ok(match self.pump().try_recv(source, usize::MAX)? {
+        Ok(match self.as_pump().try_recv(source, usize::MAX)? {
             Some(Some(data)) => Recv::Data(data),
             Some(None) => Recv::Eof,
             None => Recv::Empty,
@@ -227,7 +229,7 @@ impl RecvHalf {
     ///
     /// Cancel safe: nothing is lost, call it again.
     pub async fn wait(&mut self) -> Result<ExitStatus> {
-        poll_fn(|cx| self.pump().poll_wait(cx)).await
+        poll_fn(|cx| self.as_pump().poll_wait(cx)).await
     }
 
     /// The child's process.
@@ -240,7 +242,7 @@ impl Stream for RecvHalf {
     type Item = Result<Event>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.pump().poll_event(cx)
+        self.as_pump().poll_event(cx)
     }
 }
 

@@ -70,7 +70,7 @@ impl ProcessIo {
         poll: impl FnOnce(&mut Pump<'_>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         let both = self.wakers.register(role, cx);
-        poll(&mut self.pump(), &mut Context::from_waker(&both))
+        poll(&mut self.as_pump(), &mut Context::from_waker(&both))
     }
 
     pub(super) fn poll_write_role<T>(

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    future::poll_fn,
+    future::{Future, poll_fn},
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -12,13 +12,14 @@ use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf},
     process::Command,
+    time::{Sleep, sleep},
 };
 
 use super::ProcessIo;
 use crate::{
-    error::{Kind, Result},
-    event::{Event, Source},
-    limits::{Limit, Overflow},
+    error::{Error, Kind, Result},
+    event::Source,
+    limits::{DEFAULT_DRAIN_IDLE, Limit, Overflow},
     pump::{Pump, Role, Writer},
     sys::BorrowedDescriptor,
 };
@@ -106,10 +107,14 @@ pub struct ProcessIOWrapper {
     io: ProcessIo,
     source: ReadSource,
     check_exit: bool,
+    /// The limit that the stream which is not read had before.
+    limit: Option<(Source, Limit)>,
     /// The piece that is being read, and where it came from.
     piece: (Source, Bytes),
     position: u64,
     closed: bool,
+    /// A write has failed, and until when to wait for the exit that explains it.
+    failing: Option<(Error, Pin<Box<Sleep>>)>,
 }
 
 impl ProcessIOWrapper {
@@ -131,8 +136,10 @@ impl ProcessIOWrapper {
         if let Some(unread) = source.unread() {
             let driver = &mut self.io.recv.driver;
             let overflow = Overflow::KeepTail;
-            let Limit { bytes, .. } = driver.limit(unread);
+            let limit = driver.limit(unread);
+            let Limit { bytes, .. } = limit;
             driver.set_limit(unread, Limit { bytes, overflow });
+            self.limit = Some((unread, limit));
         }
         self
     }
@@ -140,7 +147,8 @@ impl ProcessIOWrapper {
     /// Whether end-of-file is an error when the child failed. Off by default.
     ///
     /// The read that would find end-of-file then waits for the exit, and fails with the
-    /// [`Error`](crate::Error) of [`Output::check`](crate::Output::check) inside the [`io::Error`].
+    /// [`Error`] of [`Output::check`](crate::Output::check) inside the [`io::Error`]. A write that fails
+    /// because the child takes no more input waits up to 200 ms for the exit, so that the error can tell it.
     pub fn check_exit(mut self, check: bool) -> Self {
         self.check_exit = check;
         self
@@ -157,7 +165,7 @@ impl ProcessIOWrapper {
         &mut self.io
     }
 
-    /// Gives the handle back, with all that was not read. The inverse of [`from`](Self::from).
+    /// Gives the handle back, with all that was not read and the limits it had. The inverse of [`from`](Self::from).
     pub fn into_inner(mut self) -> ProcessIo {
         self.give_back();
         self.io
@@ -236,6 +244,9 @@ impl ProcessIOWrapper {
     }
 
     fn give_back(&mut self) {
+        if let Some((unread, limit)) = self.limit.take() {
+            self.io.recv.driver.set_limit(unread, limit);
+        }
         let (source, piece) = &mut self.piece;
         let piece = std::mem::take(piece);
         self.io.recv.driver.reader_mut(*source).give_back(piece);
@@ -275,12 +286,8 @@ impl ProcessIOWrapper {
     }
 
     fn poll_both(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<(Source, Bytes)>>> {
-        self.with_pump(cx, |pump, cx| pump.poll_event(cx))
-            .map(|event| match event.transpose()? {
-                Some(Event::Stdout(piece)) => Ok(Some((Source::Stdout, piece))),
-                Some(Event::Stderr(piece)) => Ok(Some((Source::Stderr, piece))),
-                Some(Event::Exit(_)) | None => Ok(None),
-            })
+        self.with_pump(cx, |pump, cx| pump.poll_any(cx))
+            .map(Option::transpose)
     }
 
     fn with_pump<T>(
@@ -289,6 +296,31 @@ impl ProcessIOWrapper {
         poll: impl FnOnce(&mut Pump<'_>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         self.io.with_role(Role::Read, cx, poll)
+    }
+
+    /// As `ask` says of the writer; a broken pipe, if exits are checked, with the exit that explains it.
+    fn poll_writer<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ask: impl FnMut(&mut Writer, &mut Context<'_>) -> Poll<Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if self.failing.is_none() {
+            let error = match ready!(self.io.poll_write_role(cx, ask)) {
+                Ok(value) => return Poll::Ready(Ok(value)),
+                Err(error) => error,
+            };
+            if !(self.check_exit && error.is_broken_pipe()) {
+                return Poll::Ready(Err(error.into()));
+            }
+            self.failing = Some((error, Box::pin(sleep(DEFAULT_DRAIN_IDLE))));
+        }
+        let exited = (self.io).with_role(Role::Write, cx, |pump, cx| pump.poll_wait(cx));
+        if let (Poll::Pending, Some((_, grace))) = (exited, &mut self.failing) {
+            ready!(grace.as_mut().poll(cx));
+        }
+        let error = self.failing.take().map(|(error, _)| error);
+        let error = error.unwrap_or_else(|| Error::new(Kind::BrokenPipe));
+        Poll::Ready(Err(self.io.recv.driver.annotate(error).into()))
     }
 
     fn advance(&mut self, n: usize) {
@@ -304,9 +336,11 @@ impl From<ProcessIo> for ProcessIOWrapper {
             io,
             source: ReadSource::default(),
             check_exit: false,
+            limit: None,
             piece: (Source::Stdout, Bytes::new()),
             position: 0,
             closed: false,
+            failing: None,
         }
         .read_from(ReadSource::default())
     }
@@ -356,9 +390,7 @@ impl AsyncWrite for ProcessIOWrapper {
         if slices.iter().all(|slice| slice.is_empty()) {
             return Poll::Ready(Ok(0));
         }
-        self.io
-            .poll_write_role(cx, |writer, cx| writer.poll_write(cx, slices))
-            .map_err(io::Error::from)
+        self.poll_writer(cx, |writer, cx| writer.poll_write(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -366,9 +398,7 @@ impl AsyncWrite for ProcessIOWrapper {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io
-            .poll_write_role(cx, Writer::poll_sent)
-            .map_err(io::Error::from)
+        self.poll_writer(cx, Writer::poll_sent)
     }
 
     /// Closes the child's stdin.

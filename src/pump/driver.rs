@@ -3,7 +3,7 @@
 use std::{
     process::ExitStatus,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -17,7 +17,8 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     event::{Event, Source},
-    limits::{Drain, ERROR_TAIL, Limit, Limits, STEPS_PER_POLL},
+    limits::{Drain, ERROR_TAIL, Limit, Limits, MAX_HASTY, STEPS_PER_POLL},
+    line::{Line, LineEnd, LineOptions},
     output::Output,
     transport::ReadEnd,
 };
@@ -28,10 +29,13 @@ pub(crate) struct Driver {
     pub(super) stderr: Reader,
     exit: Exit,
     /// Whose turn it is when both streams have something.
-    turn: Source,
+    pub(crate) turn: Source,
     /// A pipe was still open when the run was over.
     pipes_held: bool,
     elapsed: Option<Duration>,
+    pub(crate) line_options: LineOptions,
+    /// How many pieces were received in a row without a look at anything else.
+    hasty: u8,
     /// The last item of the event stream has been handed out.
     told_exit: bool,
     guard: Arc<Guard>,
@@ -52,6 +56,8 @@ impl Driver {
             turn: Source::Stdout,
             pipes_held: false,
             elapsed: None,
+            line_options: LineOptions::default(),
+            hasty: 0,
             told_exit: false,
             guard,
         }
@@ -139,6 +145,48 @@ impl Driver {
         Some(self.take_error(source).map_or(Ok(None), Err))
     }
 
+    /// Puts what has been received from stderr behind what has been received from stdout.
+    pub(crate) fn merge_stderr(&mut self) {
+        while let Some(piece) = self.stderr.take(usize::MAX) {
+            self.stdout.inbox.push(&piece);
+        }
+    }
+
+    /// Takes the next whole line of `source`, if there is one.
+    #[inline]
+    pub(crate) fn take_line(&mut self, source: Source) -> Option<Result<Line>> {
+        let inbox = match source {
+            Source::Stdout => &mut self.stdout.inbox,
+            Source::Stderr => &mut self.stderr.inbox,
+        };
+        if let Some(bytes) = inbox.take_plain_line(&self.line_options) {
+            return Some(Ok(Line::new(bytes, source, LineEnd::Terminator)));
+        }
+        self.take_any_line(source)
+    }
+
+    fn take_any_line(&mut self, source: Source) -> Option<Result<Line>> {
+        let options = self.line_options;
+        let reader = self.reader_mut(source);
+        let eof = reader.is_closed();
+        let line = reader.inbox.take_line(&options, eof)?;
+        Some(match line {
+            Ok((bytes, end)) => Ok(Line::new(bytes, source, end)),
+            Err(()) => Err(self.error(Kind::LongLine(source, options.max_line_length))),
+        })
+    }
+
+    /// Reads a piece of `source` and leaves all else alone, for that has to move only when there is nothing to
+    /// read here. Not for ever, though: the exit has to be seen also while a descendant keeps writing.
+    fn poll_piece(&mut self, cx: &mut Context<'_>, source: Source) -> Option<bool> {
+        if self.hasty == MAX_HASTY || !self.exit.is_running() {
+            self.hasty = 0;
+            return None;
+        }
+        self.hasty += 1;
+        Some(self.reader_mut(source).poll_step(cx, Want::Piece, false) == Step::Moved)
+    }
+
     /// Watches the exit and reads each stream once, as `want`ed of stdout and stderr; whether anything moved.
     fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
         if self.exit.is_over() {
@@ -213,7 +261,8 @@ impl Driver {
 }
 
 /// A driver, with the writer where there is one: what consumers ask.
-pub(crate) struct Pump<'a> {
+#[allow(unreachable_pub, missing_debug_implementations)] // Public only in name: a sealed trait has it.
+pub struct Pump<'a> {
     pub(crate) writer: Option<&'a mut Writer>,
     pub(crate) driver: &'a mut Driver,
 }
@@ -229,8 +278,39 @@ impl Pump<'_> {
             if let Some(taken) = self.driver.take(source, usize::MAX) {
                 return Poll::Ready(taken);
             }
-            if !self.pass(cx, only(source, Want::Piece), false) {
-                return self.stuck();
+            let want = match self.driver.poll_piece(cx, source) {
+                Some(true) => continue,
+                Some(false) => only(source, Want::Nothing),
+                None => only(source, Want::Piece),
+            };
+            if !self.pass(cx, want, false) {
+                return self.stuck(want);
+            }
+        }
+        again(cx)
+    }
+
+    /// A piece of either stream; `None` when both have ended.
+    pub(crate) fn poll_any(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<(Source, Bytes)>>> {
+        for _ in 0..STEPS_PER_POLL {
+            let moved = self.pass(cx, [Want::Piece; 2], false);
+            for source in [self.driver.turn, self.driver.turn.other()] {
+                if let Some(data) = self.driver.reader_mut(source).take(usize::MAX) {
+                    self.driver.turn = source.other();
+                    return Poll::Ready(Some(Ok((source, data))));
+                }
+                if let Some(error) = self.driver.take_error(source) {
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+            if self.driver.stdout.is_closed() && self.driver.stderr.is_closed() {
+                return Poll::Ready(None);
+            }
+            if !moved {
+                return Poll::Pending;
             }
         }
         again(cx)
@@ -241,40 +321,31 @@ impl Pump<'_> {
         if self.driver.told_exit {
             return Poll::Ready(None);
         }
-        for _ in 0..STEPS_PER_POLL {
-            let moved = self.pass(cx, [Want::Piece; 2], false);
-            for source in [self.driver.turn, self.driver.turn.other()] {
-                if let Some(data) = self.driver.reader_mut(source).take(usize::MAX) {
-                    self.driver.turn = source.other();
-                    return Poll::Ready(Some(Ok(source.event(data))));
-                }
-                if let Some(error) = self.driver.take_error(source) {
-                    return Poll::Ready(Some(Err(error)));
-                }
-            }
-            if self.driver.is_over() {
-                self.driver.told_exit = true;
-                return Poll::Ready(Some(self.driver.status().map(Event::Exit)));
-            }
-            if !moved {
+        if let Some(piece) = ready!(self.poll_any(cx)) {
+            return Poll::Ready(Some(piece.map(|(source, data)| source.event(data))));
+        }
+        while !self.driver.is_over() {
+            if !self.pass(cx, [Want::Piece; 2], false) {
                 return Poll::Pending;
             }
         }
-        again(cx)
+        self.driver.told_exit = true;
+        Poll::Ready(Some(self.driver.status().map(Event::Exit)))
     }
 
     /// The run is over, or the child has exited and [`Overflow::Block`](crate::Overflow::Block) holds back
     /// the rest of its output.
     pub(crate) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<ExitStatus>> {
         for _ in 0..STEPS_PER_POLL {
-            let moved = self.pass(cx, [Want::Fill; 2], false);
+            let want = [Want::Fill; 2];
+            let moved = self.pass(cx, want, false);
             let driver = &mut *self.driver;
             let blocked = driver.stdout.is_blocked() || driver.stderr.is_blocked();
             if driver.is_over() || (blocked && !driver.exit.is_running()) {
                 return Poll::Ready(driver.status());
             }
             if !moved {
-                return self.stuck();
+                return self.stuck(want);
             }
         }
         again(cx)
@@ -283,12 +354,13 @@ impl Pump<'_> {
     /// The run is over, and this is what it left.
     pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<Output>> {
         for _ in 0..STEPS_PER_POLL {
-            let moved = self.pass(cx, [Want::Fill; 2], false);
+            let want = [Want::Fill; 2];
+            let moved = self.pass(cx, want, false);
             if self.driver.is_over() {
                 return Poll::Ready(self.conclude());
             }
             if !moved {
-                return match self.stuck::<()>() {
+                return match self.stuck::<()>(want) {
                     Poll::Ready(Err(error)) => Poll::Ready(Err(error.with_output(self.partial()))),
                     _ => Poll::Pending,
                 };
@@ -311,7 +383,7 @@ impl Pump<'_> {
         strict: bool,
         mut ask: impl FnMut(&mut Writer, &mut Context<'_>) -> Poll<Result<T>>,
     ) -> Poll<Result<T>> {
-        let want = if strict { Want::Fill } else { Want::Window };
+        let want = [if strict { Want::Fill } else { Want::Hold }; 2];
         for _ in 0..STEPS_PER_POLL {
             let Some(writer) = self.writer.as_deref_mut() else {
                 return Poll::Ready(Err(self.driver.error(Kind::StdinClosed)));
@@ -319,8 +391,8 @@ impl Pump<'_> {
             if let Poll::Ready(answer) = ask(writer, cx) {
                 return Poll::Ready(answer.map_err(|error| self.driver.annotate(error)));
             }
-            if !self.pass(cx, [want; 2], false) {
-                return if strict { self.stuck() } else { Poll::Pending };
+            if !self.pass(cx, want, false) {
+                return self.stuck(want);
             }
         }
         again(cx)
@@ -335,8 +407,9 @@ impl Pump<'_> {
                 return taken.map(Some);
             }
             // There is nothing to give: let the rest move, so that a loop of such calls cannot deadlock.
-            if !self.pass(&mut cx, only(source, Want::Piece), true) {
-                return match self.stuck() {
+            let want = only(source, Want::Piece);
+            if !self.pass(&mut cx, want, true) {
+                return match self.stuck(want) {
                     Poll::Ready(stuck) => stuck,
                     Poll::Pending => Ok(None),
                 };
@@ -347,7 +420,7 @@ impl Pump<'_> {
 
     /// Moves all the pipes once: stdin as far as it goes, stdout and stderr by a read as `want`ed; whether
     /// the outputs or the exit moved. With `direct` the kernel is asked when the reactor knows of nothing.
-    pub(super) fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
+    pub(crate) fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
         if let Some(writer) = self.writer.as_deref_mut() {
             let _ = writer.poll_flush(cx);
         }
@@ -360,11 +433,11 @@ impl Pump<'_> {
         moved
     }
 
-    /// Nothing moved: that is an error if it is because of a limit.
-    pub(super) fn stuck<T>(&self) -> Poll<Result<T>> {
-        for source in [Source::Stdout, Source::Stderr] {
+    /// Nothing moved: that is an error if it is because of a limit that applies to what was wanted.
+    pub(crate) fn stuck<T>(&self, want: [Want; 2]) -> Poll<Result<T>> {
+        for (source, want) in [Source::Stdout, Source::Stderr].into_iter().zip(want) {
             let inbox = &self.driver.reader(source).inbox;
-            if inbox.is_over() {
+            if want == Want::Fill && inbox.is_over() {
                 let kind = Kind::Limit(source, inbox.limit().bytes);
                 return Poll::Ready(Err(self.driver.error(kind)));
             }
@@ -381,7 +454,7 @@ impl Pump<'_> {
 
     /// What makes a run that is over a failed one, whatever the child's status.
     fn run_error(&mut self) -> Option<Error> {
-        if let Poll::Ready(Err(error)) = self.stuck::<()>() {
+        if let Poll::Ready(Err(error)) = self.stuck::<()>([Want::Fill; 2]) {
             return Some(error);
         }
         for source in [Source::Stdout, Source::Stderr] {
@@ -396,7 +469,8 @@ impl Pump<'_> {
         self.driver.status().err()
     }
 
-    fn partial(&mut self) -> Output {
+    /// What there is so far.
+    pub(crate) fn partial(&mut self) -> Output {
         let written = self.writer.as_deref().map_or(0, Writer::written);
         self.driver.take_output(written)
     }
@@ -411,7 +485,7 @@ pub(crate) fn only(source: Source, want: Want) -> [Want; 2] {
 }
 
 /// Enough for one poll: lets other tasks run and is polled again.
-pub(super) fn again<T>(cx: &mut Context<'_>) -> Poll<T> {
+pub(crate) fn again<T>(cx: &mut Context<'_>) -> Poll<T> {
     cx.waker().wake_by_ref();
     Poll::Pending
 }

@@ -15,7 +15,7 @@ mod wakers;
 mod window;
 mod write;
 
-pub(crate) use driver::{Driver, Pump, only};
+pub(crate) use driver::{Driver, Pump, again, only};
 pub(crate) use guard::Guard;
 pub(crate) use read::Want;
 pub(crate) use wakers::{Role, Wakers};

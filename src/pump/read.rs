@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::{
     buffer::Inbox,
     limits::{Limit, MAX_READ, MIN_READ, Overflow},
+    line::LineOptions,
     sys::BorrowedDescriptor,
     transport::ReadEnd,
 };
@@ -21,8 +22,14 @@ pub(crate) enum Want {
     Piece,
     /// All that comes until the limit, where reading stops whatever the limit says: somebody waits for it.
     Window,
+    /// Nothing: it has just been asked, and there was nothing.
+    Nothing,
+    /// Another piece, whatever there is: somebody takes apart what came, and has a bound of his own.
+    More,
     /// All that comes; the limit decides.
     Fill,
+    /// All that comes, but a limit that is an error holds back, as if it were [`Overflow::Block`].
+    Hold,
 }
 
 /// What one read did.
@@ -69,7 +76,7 @@ impl Reader {
     }
 
     /// As much is kept as [`Want::Window`] asks for.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.inbox.room_to_limit() == 0
     }
 
@@ -101,6 +108,21 @@ impl Reader {
         self.inbox.take(max)
     }
 
+    /// Takes whole lines, with their terminators.
+    pub(crate) fn take_block(&mut self, options: &LineOptions) -> Option<Bytes> {
+        self.inbox.take_block(options, self.end.is_none())
+    }
+
+    /// No line is there that was received together with the last one.
+    pub(crate) fn has_no_block(&self) -> bool {
+        self.inbox.has_no_front()
+    }
+
+    /// All that has been received, in one piece.
+    pub(crate) fn pending(&mut self) -> &[u8] {
+        self.inbox.pending()
+    }
+
     /// Takes all that has been received, as one piece.
     pub(crate) fn take_all(&mut self) -> Bytes {
         self.inbox.take_all()
@@ -120,6 +142,9 @@ impl Reader {
 
     /// Reads once. With `direct` the kernel is asked when the reactor knows of nothing.
     pub(super) fn poll_step(&mut self, cx: &mut Context<'_>, want: Want, direct: bool) -> Step {
+        if want == Want::Nothing {
+            return Step::Quiet;
+        }
         let room = self.room(want);
         let Some(end) = &mut self.end else {
             return Step::Quiet;
@@ -165,10 +190,14 @@ impl Reader {
     /// How much may be read.
     fn room(&self, want: Want) -> usize {
         match want {
+            Want::Nothing => 0,
             Want::Piece if !self.inbox.is_empty() => 0,
-            Want::Piece => usize::MAX,
+            Want::Piece | Want::More => usize::MAX,
             Want::Window => self.inbox.room_to_limit(),
-            Want::Fill => self.inbox.room(),
+            Want::Hold if self.inbox.limit().overflow == Overflow::Fail => {
+                self.inbox.room().saturating_sub(1)
+            }
+            Want::Fill | Want::Hold => self.inbox.room(),
         }
     }
 
@@ -180,12 +209,15 @@ impl Reader {
                     u64::MAX => u64::MAX,
                     owed => owed.saturating_sub(n as u64),
                 };
+                if let (MAX_READ, Some(end)) = (n, &mut self.end) {
+                    end.grow();
+                }
                 if n == max {
                     self.next_read = (self.next_read * 2).min(MAX_READ);
                 } else if n < self.next_read / 4 {
                     self.next_read = (self.next_read / 2).max(MIN_READ);
                 }
-                if want == Want::Fill {
+                if matches!(want, Want::Fill | Want::Hold) {
                     self.inbox.received();
                 }
             }

@@ -59,24 +59,24 @@ impl Pump<'_> {
                 return Poll::Ready(Ok(()));
             }
             if !moved {
-                return self.stuck();
+                return self.stuck(want);
             }
         }
         again(cx)
     }
 
-    /// As [`poll_window`](Pump::poll_window) of one stream, but ready too when it has been silent for
-    /// `quiet`; `last` is when something last came.
+    /// As [`poll_window`](Pump::poll_window) of one stream; `last` is when something last came.
     pub(crate) fn poll_quiet(
         &mut self,
         cx: &mut Context<'_>,
         source: Source,
-        last: &mut Instant,
+        last: &mut Option<Instant>,
     ) -> Poll<Result<()>> {
         let before = self.driver.reader(source).inbox.len();
         let window = self.poll_window(cx, only(source, Want::Window));
-        if self.driver.reader(source).inbox.len() > before {
-            *last = Instant::now();
+        let after = self.driver.reader(source).inbox.len();
+        if after > before || (last.is_none() && after > 0) {
+            *last = Some(Instant::now());
         }
         window
     }

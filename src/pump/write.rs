@@ -140,7 +140,15 @@ impl Writer {
                 }
             } else {
                 let (slices, n) = self.outbox.slices();
-                ready!(end.poll_write(cx, &slices[..n])).map(|n| self.wrote(n))
+                match end.poll_write(cx, &slices[..n]) {
+                    Poll::Ready(written) => written.map(|n| self.wrote(n)),
+                    Poll::Pending => {
+                        if self.outbox.len() >= OUTBOX_HIGH_WATER {
+                            end.grow();
+                        }
+                        return Poll::Pending;
+                    }
+                }
             };
             if let Err(error) = step {
                 self.fail(Some(error));

@@ -7,6 +7,7 @@
 //! | `spawn(&mut Command, Ends)` | starts the child with its ends connected; on failure nothing is left, neither a child nor a descriptor |
 //! | `PipeReader` | our end of stdout or stderr. `poll_read`: as `AsyncRead`, into a `BytesMut`, allocating only when there is something to read. `try_read`: what the kernel has *now*, whatever the reactor knows. `buffered`: how many bytes are in the pipe, where that can be told |
 //! | `PipeWriter` | our end of stdin. `poll_write` and `try_write` likewise, vectored; `poll_flush` passes on what is held back; dropping it closes the descriptor |
+//! | `grow`, of both | makes a pipe larger that was seen full, within `set_pipe_budget`, where that can be done |
 //! | `Process` | `exited`: resolves at the child's exit, for any number of waiters, without reaping. `observe`: the same without waiting. `signal`: never to a pid that is not ours any more. `release`: kills what is left if asked to, and reaps without ever blocking |
 //! | `fault(&Command, &io::Error)` | why it could not be started |
 //! | `exit_status(code)` | the status of a child that ended by itself |

@@ -43,6 +43,9 @@ pub(crate) fn exit_status(code: i32) -> ExitStatus {
     ExitStatus::from_raw(code as u32)
 }
 
+/// Pipes have a fixed size here.
+pub(crate) fn set_pipe_budget(_: usize) {}
+
 #[derive(Debug)]
 pub(crate) enum PipeReader {
     Stdout(ChildStdout),
@@ -76,6 +79,8 @@ impl PipeReader {
         at_once(self.poll_read(&mut Context::from_waker(Waker::noop()), buffer, max))
     }
 
+    pub(crate) fn grow(&mut self) {}
+
     pub(crate) fn buffered(&self) -> Option<u64> {
         None
     }
@@ -100,6 +105,8 @@ impl PipeWriter {
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write_vectored(cx, slices)
     }
+
+    pub(crate) fn grow(&mut self) {}
 
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_flush(cx)

@@ -10,6 +10,7 @@ pub mod memory;
 mod parts;
 
 pub use control::{Control, Process};
+pub use local::set_pipe_budget;
 pub use parts::Parts;
 
 pub(crate) use local::local;

@@ -130,6 +130,13 @@ impl ReadEnd {
         }
     }
 
+    /// The stream was seen full.
+    pub(crate) fn grow(&mut self) {
+        if let Self::Pipe(pipe) = self {
+            pipe.grow();
+        }
+    }
+
     /// How many bytes are there already, if that can be told.
     pub(crate) fn buffered(&self) -> Option<u64> {
         match self {
@@ -169,6 +176,13 @@ impl WriteEnd {
             Self::Any(_) => {
                 at_once(self.poll_write(&mut Context::from_waker(Waker::noop()), slices))
             }
+        }
+    }
+
+    /// The stream was seen full.
+    pub(crate) fn grow(&mut self) {
+        if let Self::Pipe(pipe) = self {
+            pipe.grow();
         }
     }
 

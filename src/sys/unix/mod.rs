@@ -1,6 +1,7 @@
 //! Unix: pipes on the reactor, `posix_spawn`, process groups, exit seen by pidfd or SIGCHLD.
 
 mod fault;
+mod grown;
 mod pipe;
 mod process;
 mod reaper;
@@ -18,6 +19,7 @@ use std::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 pub(crate) use fault::fault;
+pub(crate) use grown::set_pipe_budget;
 pub(crate) use pipe::{PipeReader, PipeWriter};
 pub(crate) use process::Process;
 pub(crate) use spawn::spawn;

@@ -10,16 +10,22 @@ use bytes::BytesMut;
 use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread, read, writev};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::{BorrowedDescriptor, register};
+use super::{BorrowedDescriptor, grown::Grown, register};
 
 /// The read end of a pipe.
 #[derive(Debug)]
-pub(crate) struct PipeReader(AsyncFd<OwnedFd>);
+pub(crate) struct PipeReader {
+    fd: AsyncFd<OwnedFd>,
+    grown: Option<Grown>,
+}
 
 impl PipeReader {
     pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
         ioctl_fionbio(&fd, true)?;
-        register(fd, Interest::READABLE).map(Self)
+        Ok(Self {
+            fd: register(fd, Interest::READABLE)?,
+            grown: None,
+        })
     }
 
     /// Appends at most `max` bytes to `buffer`; 0 at end-of-file.
@@ -30,7 +36,7 @@ impl PipeReader {
         max: usize,
     ) -> Poll<io::Result<usize>> {
         loop {
-            let mut guard = ready!(self.0.poll_read_ready(cx))?;
+            let mut guard = ready!(self.fd.poll_read_ready(cx))?;
             match read_into(guard.get_inner(), buffer, max) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
                 Ok((n, asked)) => {
@@ -48,27 +54,40 @@ impl PipeReader {
 
     /// As [`poll_read`](PipeReader::poll_read), of what is there now; `WouldBlock` if nothing is.
     pub(crate) fn try_read(&mut self, buffer: &mut BytesMut, max: usize) -> io::Result<usize> {
-        read_into(self.0.get_ref(), buffer, max).map(|(n, _)| n)
+        read_into(self.fd.get_ref(), buffer, max).map(|(n, _)| n)
     }
 
     /// How many bytes are in the pipe.
     pub(crate) fn buffered(&self) -> Option<u64> {
-        ioctl_fionread(self.0.get_ref()).ok()
+        ioctl_fionread(self.fd.get_ref()).ok()
+    }
+
+    /// The pipe was seen full: makes it larger, once, if that can be had.
+    pub(crate) fn grow(&mut self) {
+        if self.grown.is_none() {
+            self.grown = Some(Grown::grow(self.fd.get_ref()));
+        }
     }
 
     pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
-        self.0.get_ref().as_fd()
+        self.fd.get_ref().as_fd()
     }
 }
 
 /// The write end of a pipe.
 #[derive(Debug)]
-pub(crate) struct PipeWriter(AsyncFd<OwnedFd>);
+pub(crate) struct PipeWriter {
+    fd: AsyncFd<OwnedFd>,
+    grown: Option<Grown>,
+}
 
 impl PipeWriter {
     pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
         ioctl_fionbio(&fd, true)?;
-        register(fd, Interest::WRITABLE).map(Self)
+        Ok(Self {
+            fd: register(fd, Interest::WRITABLE)?,
+            grown: None,
+        })
     }
 
     /// Writes what the pipe takes, at least one byte.
@@ -78,7 +97,7 @@ impl PipeWriter {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         loop {
-            let mut guard = ready!(self.0.poll_write_ready(cx))?;
+            let mut guard = ready!(self.fd.poll_write_ready(cx))?;
             match write_from(guard.get_inner(), slices) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
                 result => return Poll::Ready(result),
@@ -93,11 +112,18 @@ impl PipeWriter {
 
     /// Writes what the pipe takes now; `WouldBlock` if it is full.
     pub(crate) fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        write_from(self.0.get_ref(), slices)
+        write_from(self.fd.get_ref(), slices)
+    }
+
+    /// The pipe was seen full: makes it larger, once, if that can be had.
+    pub(crate) fn grow(&mut self) {
+        if self.grown.is_none() {
+            self.grown = Some(Grown::grow(self.fd.get_ref()));
+        }
     }
 
     pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
-        self.0.get_ref().as_fd()
+        self.fd.get_ref().as_fd()
     }
 }
 

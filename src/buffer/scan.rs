@@ -1,0 +1,154 @@
+//! [`Scan`]: where in the received bytes the next line ends. Never looks twice for what is not there.
+
+use memchr::{memchr, memchr2, memrchr, memrchr2};
+
+use crate::line::{LineEnd, LineOptions, LongLine, Terminator};
+
+/// What is known of the line at the front.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Scan {
+    /// So many bytes hold no terminator.
+    clean: usize,
+    /// The front is the rest of a line that was too long: it is dropped up to its terminator.
+    skipping: bool,
+    /// A `\n` at the front is the second half of a `\r\n` whose `\r` has ended the line.
+    after_return: bool,
+}
+
+/// What to do with the bytes at the front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// The first `len` bytes are a line, and `skip` bytes after them are its terminator.
+    Line {
+        len: usize,
+        skip: usize,
+        end: LineEnd,
+    },
+    /// So many bytes belong to a line that was too long.
+    Drop(usize),
+    /// So many bytes belong to a terminator.
+    Swallow(usize),
+    /// A line is too long, and that is an error.
+    TooLong,
+    /// More is needed.
+    More,
+}
+
+impl Scan {
+    /// Forgets all it knows: the front has changed under it.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What `data` begins with. The caller does what it says before it asks again.
+    pub(super) fn next(&mut self, data: &[u8], options: &LineOptions, eof: bool) -> Cut {
+        if let n @ 1.. = self.swallow(data) {
+            return Cut::Swallow(n);
+        }
+        let found = find(&data[self.clean..], options.terminator).map(|at| self.clean + at);
+        self.clean = 0;
+        let Some(at) = found else {
+            return self.unterminated(data, options, eof);
+        };
+        self.after_return = options.terminator == Terminator::CarriageReturn && data[at] == b'\r';
+        if self.skipping {
+            self.skipping = false;
+            return Cut::Drop(at + 1);
+        }
+        let crlf = options.terminator == Terminator::Newline && at > 0 && data[at - 1] == b'\r';
+        let len = at - usize::from(crlf);
+        if len > options.max_line_length {
+            return self.too_long(options);
+        }
+        Cut::Line {
+            len,
+            skip: at + 1 - len,
+            end: LineEnd::Terminator,
+        }
+    }
+
+    /// The length of the line at the front of `data` and of its terminator, if there is nothing special
+    /// about it: a short cut that may always say `None`.
+    #[inline]
+    pub(super) fn plain(&self, data: &[u8], options: &LineOptions) -> Option<(usize, usize)> {
+        if self.skipping || options.terminator != Terminator::Newline {
+            return None;
+        }
+        let at = memchr(b'\n', data)?;
+        let crlf = at > 0 && data[at - 1] == b'\r';
+        let len = at - usize::from(crlf);
+        (len <= options.max_line_length).then_some((len, at + 1 - len))
+    }
+
+    /// How many bytes at the front belong to a terminator that has already ended a line.
+    pub(super) fn swallow(&mut self, data: &[u8]) -> usize {
+        let Some(first) = data.first() else { return 0 };
+        usize::from(std::mem::take(&mut self.after_return) && *first == b'\n')
+    }
+
+    /// There is no terminator in `data`.
+    fn unterminated(&mut self, data: &[u8], options: &LineOptions, eof: bool) -> Cut {
+        if self.skipping && !data.is_empty() {
+            return Cut::Drop(data.len());
+        }
+        // A `\r` at the end may be half of a terminator.
+        let half = !eof && options.terminator == Terminator::Newline && data.ends_with(b"\r");
+        if data.len() - usize::from(half) > options.max_line_length {
+            return self.too_long(options);
+        }
+        if eof && !data.is_empty() {
+            return Cut::Line {
+                len: data.len(),
+                skip: 0,
+                end: LineEnd::Eof,
+            };
+        }
+        self.clean = data.len();
+        Cut::More
+    }
+
+    fn too_long(&mut self, options: &LineOptions) -> Cut {
+        self.after_return = false;
+        self.skipping = options.long_line != LongLine::Split;
+        if options.long_line == LongLine::Fail {
+            return Cut::TooLong;
+        }
+        Cut::Line {
+            len: options.max_line_length,
+            skip: 0,
+            end: LineEnd::Limit,
+        }
+    }
+
+    /// Where the last line in `data` ends that has a terminator.
+    pub(super) fn last_end(&mut self, data: &[u8], terminator: Terminator) -> Option<usize> {
+        let fresh = &data[self.clean..];
+        let last = match terminator {
+            Terminator::Newline => memrchr(b'\n', fresh),
+            Terminator::CarriageReturn => memrchr2(b'\r', b'\n', fresh),
+            Terminator::Byte(byte) => memrchr(byte, fresh),
+        };
+        match last {
+            Some(at) => Some(std::mem::take(&mut self.clean) + at + 1),
+            None => {
+                self.clean = data.len();
+                None
+            }
+        }
+    }
+
+    /// A block of whole lines has been taken.
+    pub(super) fn block_taken(&mut self, block: &[u8], terminator: Terminator) {
+        self.clean = 0;
+        self.after_return = terminator == Terminator::CarriageReturn && block.ends_with(b"\r");
+    }
+}
+
+/// Where the first terminator is.
+pub(crate) fn find(data: &[u8], terminator: Terminator) -> Option<usize> {
+    match terminator {
+        Terminator::Newline => memchr(b'\n', data),
+        Terminator::CarriageReturn => memchr2(b'\r', b'\n', data),
+        Terminator::Byte(byte) => memchr(byte, data),
+    }
+}

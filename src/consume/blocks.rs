@@ -1,0 +1,194 @@
+//! Many lines at a time: [`LineBlocks`], for those who count every cycle.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures::{Stream, stream::FusedStream};
+
+use super::lines::Receive;
+use crate::{
+    buffer::find,
+    error::Result,
+    event::Source,
+    limits::STEPS_PER_POLL,
+    line::Terminator,
+    process_io::ProcessIo,
+    pump::{Pump, Want, again, only},
+};
+
+/// Whole lines of one stream in one piece, to be iterated as `&[u8]` without a reference count for each.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use futures::TryStreamExt;
+/// use process_io::{Command, ProcessIo};
+///
+/// let mut seq = Command::new("seq");
+/// seq.arg("1000");
+/// let mut io = ProcessIo::spawn(seq)?;
+/// let mut blocks = io.line_blocks(process_io::Source::Stdout);
+/// let mut sum = 0;
+/// while let Some(block) = blocks.try_next().await? {
+///     for line in &block {
+///         sum += std::str::from_utf8(line).unwrap().parse::<u32>().unwrap();
+///     }
+/// }
+/// assert_eq!(sum, 500_500);
+/// # }
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineBlock {
+    bytes: Bytes,
+    terminator: Terminator,
+}
+
+impl LineBlock {
+    /// The lines, with their terminators.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The lines, with their terminators, by value.
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+
+    /// The lines, without their terminators.
+    pub fn iter(&self) -> BlockLines<'_> {
+        BlockLines {
+            rest: &self.bytes,
+            terminator: self.terminator,
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a LineBlock {
+    type Item = &'a [u8];
+    type IntoIter = BlockLines<'a>;
+
+    fn into_iter(self) -> BlockLines<'a> {
+        self.iter()
+    }
+}
+
+/// The lines of a [`LineBlock`].
+#[derive(Debug, Clone)]
+pub struct BlockLines<'a> {
+    rest: &'a [u8],
+    terminator: Terminator,
+}
+
+impl<'a> Iterator for BlockLines<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let Some(at) = find(self.rest, self.terminator) else {
+            return Some(std::mem::take(&mut self.rest));
+        };
+        let (line, rest) = self.rest.split_at(at);
+        self.rest = &rest[1..];
+        match self.terminator {
+            Terminator::Newline => Some(line.strip_suffix(b"\r").unwrap_or(line)),
+            Terminator::CarriageReturn => {
+                if rest[0] == b'\r' {
+                    self.rest = self.rest.strip_prefix(b"\n").unwrap_or(self.rest);
+                }
+                Some(line)
+            }
+            Terminator::Byte(_) => Some(line),
+        }
+    }
+}
+
+impl std::iter::FusedIterator for BlockLines<'_> {}
+
+/// The lines of one stream in [`LineBlock`]s; made by [`line_blocks`](ProcessIo::line_blocks).
+///
+/// A block ends with a terminator, but for the last one, and those of a line that is longer than
+/// [`max_line_length`](crate::LineOptions::max_line_length), which comes in several blocks.
+#[derive(Debug)]
+#[must_use = "streams do nothing unless polled"]
+pub struct LineBlocks<T> {
+    io: T,
+    source: Source,
+    ended: bool,
+}
+
+impl ProcessIo {
+    /// The lines of `source` in blocks, as they were read. Takes as much as [`lines`](Self::lines), for less.
+    pub fn line_blocks(&mut self, source: Source) -> LineBlocks<&mut Self> {
+        LineBlocks {
+            io: self,
+            source,
+            ended: false,
+        }
+    }
+}
+
+impl<T: Receive> LineBlocks<T> {
+    /// The handle inside.
+    pub fn get_ref(&self) -> &T {
+        &self.io
+    }
+
+    /// The handle inside.
+    pub fn get_mut(&mut self) -> &mut T {
+        &mut self.io
+    }
+
+    /// Gives the handle back.
+    pub fn into_inner(self) -> T {
+        self.io
+    }
+}
+
+impl<T: Receive> Stream for LineBlocks<T> {
+    type Item = Result<LineBlock>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let source = self.source;
+        let block = poll_block(&mut self.io.pump(), cx, source);
+        self.ended = matches!(block, Poll::Ready(None));
+        block
+    }
+}
+
+impl<T: Receive> FusedStream for LineBlocks<T> {
+    fn is_terminated(&self) -> bool {
+        self.ended
+    }
+}
+
+fn poll_block(
+    pump: &mut Pump<'_>,
+    cx: &mut Context<'_>,
+    source: Source,
+) -> Poll<Option<Result<LineBlock>>> {
+    for _ in 0..STEPS_PER_POLL {
+        let options = pump.driver.line_options;
+        if let Some(bytes) = pump.driver.reader_mut(source).take_block(&options) {
+            let terminator = options.terminator;
+            return Poll::Ready(Some(Ok(LineBlock { bytes, terminator })));
+        }
+        if pump.driver.reader(source).is_closed() {
+            return Poll::Ready(pump.driver.take_error(source).map(Err));
+        }
+        let want = only(source, Want::More);
+        if !pump.pass(cx, want, false) {
+            return pump.stuck(want).map(Some);
+        }
+    }
+    again(cx)
+}

@@ -1,0 +1,199 @@
+//! Waiting for a prompt: `expect`.
+
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::needle::{Found, Needle};
+use crate::{
+    error::{Kind, Result},
+    event::Source,
+    limits::{DEFAULT_DRAIN_IDLE, STEPS_PER_POLL},
+    process_io::{ProcessIo, ReadSource},
+    pump::{Pump, Want, after, again, until},
+};
+
+/// What [`expect`](ProcessIo::expect) found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Match {
+    /// The output before the match, from where the last one ended.
+    pub before: Bytes,
+    /// The match itself; empty for [`Eof`](crate::Eof).
+    pub matched: Bytes,
+    /// Which needle of a set it was; 0 for a single one.
+    pub index: usize,
+    /// What the groups of a regex matched, the whole match first; empty for other needles.
+    pub captures: Vec<Option<Bytes>>,
+}
+
+/// # Prompts
+impl ProcessIo {
+    /// Receives from stdout until `needle` matches, and takes the output up to the end of the match. What comes
+    /// after it stays for the next call. See [`Needle`] for what matches first.
+    ///
+    /// Costs time in proportion to the output, and keeps as much of it as the [limit](crate::Limits) lets us.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo};
+    ///
+    /// let mut sh = ProcessIo::spawn(Command::new("sh"))?;
+    /// sh.send_line("echo some text; printf 'ready> '").await?;
+    /// let found = sh.expect("ready> ").await?;
+    /// assert_eq!(found.before, "some text\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`is_eof`](crate::Error::is_eof) if the output ends before: the error carries the exit status, if the child
+    /// exits within 200 ms of that, the unmatched [output](crate::Error::output) and the end of stderr.
+    /// [`is_limit`](crate::Error::is_limit) if there is no match in as much as may be kept; it stays to be
+    /// received. Else as [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: all the output stays in the handle, for the next call to look through again.
+    pub async fn expect(&mut self, needle: impl Needle) -> Result<Match> {
+        self.expect_until(ReadSource::Stdout, needle, None).await
+    }
+
+    /// As [`expect`](Self::expect), but no longer than `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`is_timeout`](crate::Error::is_timeout) when the time is up: all the output stays in the handle. Else as
+    /// [`expect`](Self::expect).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`expect`](Self::expect).
+    pub async fn expect_timeout(
+        &mut self,
+        needle: impl Needle,
+        timeout: Duration,
+    ) -> Result<Match> {
+        self.expect_until(ReadSource::Stdout, needle, after(timeout))
+            .await
+    }
+
+    /// As [`expect_timeout`](Self::expect_timeout), from the stream or streams named.
+    ///
+    /// With [`ReadSource::Both`] what comes from stderr is put behind what came from stdout before, and is
+    /// stdout's from then on. To have both in the order in which the child wrote them,
+    /// [merge](crate::Builder::merge_stderr) them at the spawn.
+    ///
+    /// # Errors
+    ///
+    /// As [`expect_timeout`](Self::expect_timeout).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`expect`](Self::expect).
+    pub async fn expect_from(
+        &mut self,
+        source: ReadSource,
+        needle: impl Needle,
+        timeout: Duration,
+    ) -> Result<Match> {
+        self.expect_until(source, needle, after(timeout)).await
+    }
+
+    async fn expect_until(
+        &mut self,
+        source: ReadSource,
+        needle: impl Needle,
+        deadline: Option<Instant>,
+    ) -> Result<Match> {
+        let mut searched = None;
+        let found = until(deadline, |cx| {
+            poll_expect(&mut self.as_pump(), cx, source, &needle, &mut searched)
+        });
+        match found.await {
+            Some(Ok(Some(found))) => Ok(found),
+            Some(Err(error)) => Err(error),
+            None => Err(self.as_pump().driver.error(Kind::Timeout)),
+            Some(Ok(None)) => {
+                // The streams end a moment before the exit is seen.
+                let grace = after(DEFAULT_DRAIN_IDLE);
+                let _ = until(grace, |cx| self.as_pump().poll_wait(cx)).await;
+                let mut pump = self.as_pump();
+                let error = pump.driver.error(Kind::Eof);
+                Err(error.with_output(pump.partial()))
+            }
+        }
+    }
+}
+
+/// The match, or `None` if the output has ended before it. `searched` is how much has been looked through.
+fn poll_expect(
+    pump: &mut Pump<'_>,
+    cx: &mut Context<'_>,
+    source: ReadSource,
+    needle: &impl Needle,
+    searched: &mut Option<usize>,
+) -> Poll<Result<Option<Match>>> {
+    let (stream, want) = match source {
+        ReadSource::Stdout => (Source::Stdout, [Want::Window, Want::Fill]),
+        ReadSource::Stderr => (Source::Stderr, [Want::Fill, Want::Window]),
+        ReadSource::Both => (Source::Stdout, [Want::Window, Want::Piece]),
+    };
+    for _ in 0..STEPS_PER_POLL {
+        if source == ReadSource::Both {
+            pump.driver.merge_stderr();
+        }
+        let output = pump.driver.reader_mut(stream).pending();
+        if *searched != Some(output.len()) {
+            if let Some(found) = needle.find(output, searched.unwrap_or(0)) {
+                return Poll::Ready(Ok(Some(take(pump, stream, found))));
+            }
+            *searched = Some(output.len());
+        }
+        let driver = &mut *pump.driver;
+        let closed = driver.reader(stream).is_closed()
+            && (source != ReadSource::Both || driver.reader(Source::Stderr).is_closed());
+        if closed {
+            if let Some(error) = driver.take_error(stream) {
+                return Poll::Ready(Err(error));
+            }
+            return Poll::Ready(Ok(needle.find_at_eof().map(|index| Match {
+                before: driver.reader_mut(stream).take_all(),
+                matched: Bytes::new(),
+                index,
+                captures: Vec::new(),
+            })));
+        }
+        if driver.reader(stream).is_full() {
+            let limit = driver.limit(stream).bytes;
+            return Poll::Ready(Err(driver.error(Kind::Limit(stream, limit))));
+        }
+        if !pump.pass(cx, want, false) {
+            return pump.stuck(want);
+        }
+    }
+    again(cx)
+}
+
+fn take(pump: &mut Pump<'_>, stream: Source, found: Found) -> Match {
+    let reader = pump.driver.reader_mut(stream);
+    let mut take = |n: usize| reader.take(n).unwrap_or_default();
+    let Found { start, end, .. } = found;
+    let before = take(start);
+    let matched = take(end - start);
+    let captures = (found.captures.into_iter())
+        .map(|group| group.map(|range| matched.slice(range.start - start..range.end - start)))
+        .collect();
+    Match {
+        before,
+        matched,
+        index: found.index,
+        captures,
+    }
+}

@@ -1,0 +1,270 @@
+//! Output line by line: `recv_line`, and [`Lines`] as a stream.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures::{Stream, stream::FusedStream};
+
+use crate::{
+    error::Result,
+    event::Source,
+    limits::STEPS_PER_POLL,
+    line::{Line, LineOptions},
+    process_io::{ProcessIo, RecvHalf},
+    pump::{Pump, Want, again, only},
+};
+
+/// What lines can be received from: [`ProcessIo`], [`RecvHalf`], and `&mut` of either.
+///
+/// Sealed: it cannot be implemented elsewhere.
+pub trait Receive: sealed::Sealed + Unpin {}
+
+pub(super) mod sealed {
+    use super::{ProcessIo, Pump, RecvHalf};
+
+    #[allow(unreachable_pub)] // What seals a public trait has to be public too.
+    pub trait Sealed {
+        fn pump(&mut self) -> Pump<'_>;
+    }
+
+    impl Sealed for ProcessIo {
+        fn pump(&mut self) -> Pump<'_> {
+            self.as_pump()
+        }
+    }
+
+    impl Sealed for RecvHalf {
+        fn pump(&mut self) -> Pump<'_> {
+            self.as_pump()
+        }
+    }
+
+    impl<T: Sealed> Sealed for &mut T {
+        fn pump(&mut self) -> Pump<'_> {
+            T::pump(self)
+        }
+    }
+}
+
+impl<T: sealed::Sealed + Unpin> Receive for T {}
+
+/// The lines of a child's output, as a stream; made by [`lines`](ProcessIo::lines),
+/// [`stdout_lines`](ProcessIo::stdout_lines) and [`into_lines`](ProcessIo::into_lines).
+///
+/// It ends when the streams it reads have ended; [`wait`](ProcessIo::wait) then tells how the child did. A line that
+/// has not ended waits in the handle and not here, so dropping this loses nothing. If a pipe
+/// cannot be read, the line before that comes first, then the error.
+///
+/// While lines are read the handle can still send: by way of [`get_mut`](Self::get_mut).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use futures::{StreamExt, TryStreamExt};
+/// use process_io::{Command, ProcessIo};
+///
+/// let mut seq = Command::new("seq");
+/// seq.arg("100");
+/// let mut io = ProcessIo::spawn(seq)?;
+/// let nines: Vec<String> = io
+///     .stdout_lines()
+///     .map_ok(|line| line.to_string())
+///     .try_filter(|line| futures::future::ready(line.ends_with('9')))
+///     .take(3)
+///     .try_collect()
+///     .await?;
+/// assert_eq!(nines, ["9", "19", "29"]);
+/// # }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "streams do nothing unless polled"]
+pub struct Lines<T> {
+    io: T,
+    /// The one stream that is read; both if there is none.
+    source: Option<Source>,
+    ended: bool,
+}
+
+impl<T: Receive> Lines<T> {
+    fn new(io: T, source: Option<Source>) -> Self {
+        Self {
+            io,
+            source,
+            ended: false,
+        }
+    }
+
+    /// Sets by what rules the output is taken apart, from here on. The rules belong to the handle and stay.
+    pub fn with_options(mut self, options: LineOptions) -> Self {
+        self.io.pump().driver.line_options = options;
+        self
+    }
+
+    /// The handle inside.
+    pub fn get_ref(&self) -> &T {
+        &self.io
+    }
+
+    /// The handle inside, to send, or to see what is [pending](ProcessIo::pending).
+    pub fn get_mut(&mut self) -> &mut T {
+        &mut self.io
+    }
+
+    /// Gives the handle back, with all that has not been handed out as a line.
+    pub fn into_inner(self) -> T {
+        self.io
+    }
+}
+
+impl<T: Receive> Stream for Lines<T> {
+    type Item = Result<Line>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let source = self.source;
+        let mut pump = self.io.pump();
+        let line = match source {
+            Some(source) => poll_line(&mut pump, cx, source),
+            None => poll_any_line(&mut pump, cx),
+        };
+        self.ended = matches!(line, Poll::Ready(None));
+        line
+    }
+}
+
+impl<T: Receive> FusedStream for Lines<T> {
+    fn is_terminated(&self) -> bool {
+        self.ended
+    }
+}
+
+/// # Lines
+impl ProcessIo {
+    /// Receives the next line of `source`; `None` at its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv); [`is_limit`](crate::Error::is_limit) for a line that is too long, if
+    /// [`set_line_options`](Self::set_line_options) says so.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a line that has not ended stays in the handle.
+    pub async fn recv_line(&mut self, source: Source) -> Result<Option<Line>> {
+        poll_fn(|cx| poll_line(&mut self.as_pump(), cx, source))
+            .await
+            .transpose()
+    }
+
+    /// The lines of stdout. stderr is received meanwhile and kept, as its [limit](crate::Limits) says.
+    pub fn stdout_lines(&mut self) -> Lines<&mut Self> {
+        Lines::new(self, Some(Source::Stdout))
+    }
+
+    /// The lines of both streams, each line whole, in the order in which they become complete. A flood on
+    /// one does not starve the other.
+    pub fn lines(&mut self) -> Lines<&mut Self> {
+        Lines::new(self, None)
+    }
+
+    /// As [`lines`](Self::lines), by value.
+    pub fn into_lines(self) -> Lines<Self> {
+        Lines::new(self, None)
+    }
+
+    /// Sets by what rules output is taken apart into lines.
+    pub fn set_line_options(&mut self, options: LineOptions) {
+        self.as_pump().driver.line_options = options;
+    }
+
+    /// What has been received from `source` and not been taken: the beginning of a line, such as a prompt, if
+    /// lines are being read.
+    pub fn pending(&mut self, source: Source) -> &[u8] {
+        self.as_pump().driver.reader_mut(source).pending()
+    }
+}
+
+/// # Lines
+impl RecvHalf {
+    /// Receives the next line of `source`; see [`ProcessIo::recv_line`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::recv_line`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a line that has not ended stays in the handle.
+    pub async fn recv_line(&mut self, source: Source) -> Result<Option<Line>> {
+        poll_fn(|cx| poll_line(&mut self.as_pump(), cx, source))
+            .await
+            .transpose()
+    }
+
+    /// The lines of both streams; see [`ProcessIo::lines`].
+    pub fn lines(&mut self) -> Lines<&mut Self> {
+        Lines::new(self, None)
+    }
+
+    /// As [`lines`](Self::lines), by value.
+    pub fn into_lines(self) -> Lines<Self> {
+        Lines::new(self, None)
+    }
+}
+
+#[inline]
+fn poll_line(
+    pump: &mut Pump<'_>,
+    cx: &mut Context<'_>,
+    source: Source,
+) -> Poll<Option<Result<Line>>> {
+    for _ in 0..STEPS_PER_POLL {
+        if let Some(line) = pump.driver.take_line(source) {
+            return Poll::Ready(Some(line));
+        }
+        if pump.driver.reader(source).is_closed() {
+            return Poll::Ready(pump.driver.take_error(source).map(Err));
+        }
+        let want = only(source, Want::More);
+        if !pump.pass(cx, want, false) {
+            return pump.stuck(want).map(Some);
+        }
+    }
+    again(cx)
+}
+
+/// A line of either stream. They take turns by pieces that were read and not by lines, so that the lines of
+/// a piece are handed out without looking elsewhere.
+fn poll_any_line(pump: &mut Pump<'_>, cx: &mut Context<'_>) -> Poll<Option<Result<Line>>> {
+    for _ in 0..STEPS_PER_POLL {
+        let turn = pump.driver.turn;
+        for source in [turn, turn.other()] {
+            if let Some(line) = pump.driver.take_line(source) {
+                if pump.driver.reader(source).has_no_block() {
+                    pump.driver.turn = source.other();
+                }
+                return Poll::Ready(Some(line));
+            }
+        }
+        let mut open = false;
+        for source in [turn, turn.other()] {
+            if let Some(error) = pump.driver.take_error(source) {
+                return Poll::Ready(Some(Err(error)));
+            }
+            open |= !pump.driver.reader(source).is_closed();
+        }
+        if !open {
+            return Poll::Ready(None);
+        }
+        if !pump.pass(cx, [Want::More; 2], false) {
+            return Poll::Pending;
+        }
+    }
+    again(cx)
+}

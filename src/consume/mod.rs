@@ -1,0 +1,14 @@
+//! What services do with a child's output: lines, prompts, protocols.
+
+mod blocks;
+mod expect;
+mod framed;
+mod lines;
+mod needle;
+
+pub use blocks::{BlockLines, LineBlock, LineBlocks};
+pub use expect::Match;
+pub use lines::{Lines, Receive};
+#[cfg(feature = "regex")]
+pub use needle::REGEX_WINDOW;
+pub use needle::{Eof, Found, Needle};

@@ -1,0 +1,160 @@
+//! [`Line`], and by what rules output is taken apart into lines.
+
+use std::{borrow::Cow, fmt, str};
+
+use bytes::Bytes;
+
+use crate::event::Source;
+
+/// Longest line by default: 16 MiB.
+pub const DEFAULT_MAX_LINE_LENGTH: usize = 16 << 20;
+
+/// One line of a child's output, without its terminator.
+///
+/// The bytes are a slice of the buffer they were read into: no allocation and no copy, unless the line began
+/// in one read and ended in another. A line that is kept therefore keeps its buffer, up to some 64 KiB, alive;
+/// [`Bytes::copy_from_slice`] gives one that does not.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Line {
+    bytes: Bytes,
+    source: Source,
+    end: LineEnd,
+}
+
+/// What ended a [`Line`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LineEnd {
+    /// Its terminator.
+    Terminator,
+    /// The end of the stream: the last line has no terminator.
+    Eof,
+    /// [`LineOptions::max_line_length`]: the line goes on.
+    Limit,
+}
+
+impl Line {
+    #[inline]
+    pub(crate) fn new(bytes: Bytes, source: Source, end: LineEnd) -> Self {
+        Self { bytes, source, end }
+    }
+
+    /// The line as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The line as bytes, by value.
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+
+    /// The line as text.
+    ///
+    /// # Errors
+    ///
+    /// If it is not UTF-8.
+    pub fn to_str(&self) -> Result<&str, str::Utf8Error> {
+        str::from_utf8(&self.bytes)
+    }
+
+    /// The line as text, with U+FFFD for what is not UTF-8. Allocates only then.
+    pub fn to_str_lossy(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.bytes)
+    }
+
+    /// The stream it came from.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// What ended it.
+    pub fn end(&self) -> LineEnd {
+        self.end
+    }
+}
+
+impl AsRef<[u8]> for Line {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// As text, with U+FFFD for what is not UTF-8.
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.to_str_lossy())
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line")
+            .field("bytes", &self.bytes)
+            .field("source", &self.source)
+            .field("end", &self.end)
+            .finish()
+    }
+}
+
+/// What ends a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Terminator {
+    /// `\n` or `\r\n`: the default.
+    #[default]
+    Newline,
+    /// `\r`, `\n` or `\r\n`: each redraw of a progress display is a line, as soon as its `\r` has come.
+    CarriageReturn,
+    /// This byte and no other, such as the `0` of `find -print0`.
+    Byte(u8),
+}
+
+/// What happens to a line that is longer than [`LineOptions::max_line_length`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum LongLine {
+    /// Its head is a line that ends in [`LineEnd::Limit`]; the rest is dropped, and counted in
+    /// [`omitted`](crate::ProcessIo::omitted). The default.
+    #[default]
+    Cut,
+    /// It comes in pieces, of which all but the last end in [`LineEnd::Limit`].
+    Split,
+    /// It is dropped, counted, and an error for which [`is_limit`](crate::Error::is_limit) holds.
+    Fail,
+}
+
+/// By what rules output is taken apart into lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct LineOptions {
+    /// What ends a line.
+    pub terminator: Terminator,
+    /// Most bytes in a line, without its terminator; at least 1.
+    pub max_line_length: usize,
+    /// What happens to a longer one. The line after it always arrives whole.
+    pub long_line: LongLine,
+}
+
+impl Default for LineOptions {
+    /// `\n` or `\r\n`, [`DEFAULT_MAX_LINE_LENGTH`], [`LongLine::Cut`].
+    fn default() -> Self {
+        Self {
+            terminator: Terminator::default(),
+            max_line_length: DEFAULT_MAX_LINE_LENGTH,
+            long_line: LongLine::default(),
+        }
+    }
+}
+
+impl LineOptions {
+    /// Sets what ends a line.
+    pub fn terminator(mut self, terminator: Terminator) -> Self {
+        self.terminator = terminator;
+        self
+    }
+
+    /// Sets how long a line may be, and what happens to a longer one.
+    pub fn max_line_length(mut self, bytes: usize, long_line: LongLine) -> Self {
+        self.max_line_length = bytes.max(1);
+        self.long_line = long_line;
+        self
+    }
+}
