@@ -18,6 +18,9 @@ pub const DEFAULT_PIPE_BUDGET: usize = 16 << 20;
 
 /// The size of a pipe that has been seen full, measured to be as good as 1 MiB: see DESIGN section 5.
 pub(crate) const GROWN_PIPE: usize = 256 << 10;
+/// How much a dead child may still have in a pipe that cannot tell: 16 MiB, read whatever [`Drain`] says as long
+/// as it comes without waiting.
+pub(crate) const OWED_UNTOLD: u64 = 16 << 20;
 /// Queued input from which [`Sink::poll_ready`](futures::Sink::poll_ready) waits, and up to which an
 /// [`Input`](crate::Input) is read ahead: 64 KiB, what a pipe holds on Linux.
 pub(crate) const OUTBOX_HIGH_WATER: usize = 64 << 10;

@@ -2,6 +2,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::limits::MAX_READ;
+
 /// Up to `head_cap` first bytes and up to `tail_cap` last bytes; what falls between is counted, not kept.
 ///
 /// Bytes are read straight into [`buffer`](HeadTail::buffer), so that a captured byte is never copied.
@@ -108,6 +110,11 @@ impl HeadTail {
         if excess > 0 {
             self.tail.advance(excess);
             self.omitted += excess as u64;
+            // With room for as much again the bytes can be moved back to the start of the same buffer;
+            // with any less it would grow.
+            if self.tail.capacity() - self.tail.len() < MAX_READ {
+                self.tail.reserve(self.tail_cap + MAX_READ);
+            }
         }
     }
 

@@ -64,9 +64,10 @@ impl Inbox {
     pub(crate) fn room(&self) -> usize {
         let kept = self.kept.len();
         match self.limit.overflow {
-            Overflow::Block => self.limit.bytes.max(1).saturating_sub(kept),
             // One byte more, to tell a stream that ends at the limit from one that goes on.
-            Overflow::Fail => self.limit.bytes.saturating_add(1).saturating_sub(kept),
+            Overflow::Block | Overflow::Fail => {
+                self.limit.bytes.saturating_add(1).saturating_sub(kept)
+            }
             Overflow::KeepHead | Overflow::KeepTail | Overflow::KeepBoth => self.kept.room(),
         }
     }

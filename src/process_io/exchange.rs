@@ -89,16 +89,16 @@ impl ProcessIo {
     }
 
     /// Writes what the pipe takes at this moment, without waiting, and returns how much that is: 0 when it is
-    /// full. It asks the kernel, not the reactor, and so works in a loop that never yields.
+    /// full. It asks the kernel, not the reactor, and so works in a loop that never yields. When the pipe is full
+    /// it sees to it that the other pipes move.
     ///
     /// A write of up to `PIPE_BUF` bytes (4096 on Linux, at least 512 by POSIX) is taken whole or not at all.
     ///
     /// # Errors
     ///
-    /// [`is_broken_pipe`](crate::Error::is_broken_pipe), as [`send`](Self::send).
+    /// As [`send`](Self::send).
     pub fn send_nowait(&mut self, data: impl AsRef<[u8]>) -> Result<usize> {
-        let sent = self.send.writer.try_write(data.as_ref());
-        sent.map_err(|error| self.recv.driver.annotate(error))
+        self.as_pump().try_send(data.as_ref())
     }
 
     pub(super) fn push(&mut self, data: Bytes) -> Result<()> {
@@ -284,6 +284,10 @@ impl ProcessIo {
             ended?;
         }
         let written = self.stop_sending(&sending);
+        // What came of one stream must not be lost when the other has failed.
+        for source in [Source::Stdout, Source::Stderr] {
+            self.recv.driver.check(source)?;
+        }
         let mut take = |source| {
             self.take_window(source)
                 .map(|recv| recv.data().unwrap_or_default())

@@ -6,6 +6,7 @@ mod handle;
 mod split;
 mod stream;
 mod wrapper;
+mod wrapper_io;
 
 pub use exchange::Exchange;
 pub use future::Collect;

@@ -3,14 +3,13 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
-    io::{self, IoSlice},
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes};
 use tokio::{
-    io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf},
     process::Command,
     time::{Sleep, sleep},
 };
@@ -104,15 +103,15 @@ impl ReadSource {
 /// As with any `AsyncRead` and `AsyncWrite`: `read`, `read_until` into the same buffer, `fill_buf`, `write`,
 /// `flush` and `shutdown` are cancel safe; `read_exact` and `write_all` lose count when they are dropped.
 pub struct ProcessIOWrapper {
-    io: ProcessIo,
+    pub(super) io: ProcessIo,
     source: ReadSource,
     check_exit: bool,
     /// The limit that the stream which is not read had before.
     limit: Option<(Source, Limit)>,
     /// The piece that is being read, and where it came from.
-    piece: (Source, Bytes),
+    pub(super) piece: (Source, Bytes),
     position: u64,
-    closed: bool,
+    pub(super) closed: bool,
     /// A write has failed, and until when to wait for the exit that explains it.
     failing: Option<(Error, Pin<Box<Sleep>>)>,
 }
@@ -253,7 +252,7 @@ impl ProcessIOWrapper {
     }
 
     /// Makes sure of a piece; how much there is of it, 0 at end-of-file.
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         while self.piece.1.is_empty() {
             let piece = match self.source {
                 ReadSource::Stdout => self.poll_source(cx, Source::Stdout),
@@ -299,7 +298,7 @@ impl ProcessIOWrapper {
     }
 
     /// As `ask` says of the writer; a broken pipe, if exits are checked, with the exit that explains it.
-    fn poll_writer<T>(
+    pub(super) fn poll_writer<T>(
         &mut self,
         cx: &mut Context<'_>,
         ask: impl FnMut(&mut Writer, &mut Context<'_>) -> Poll<Result<T>>,
@@ -323,7 +322,7 @@ impl ProcessIOWrapper {
         Poll::Ready(Err(self.io.recv.driver.annotate(error).into()))
     }
 
-    fn advance(&mut self, n: usize) {
+    pub(super) fn advance(&mut self, n: usize) {
         self.piece.1.advance(n);
         self.position += n as u64;
     }
@@ -343,69 +342,6 @@ impl From<ProcessIo> for ProcessIOWrapper {
             failing: None,
         }
         .read_from(ReadSource::default())
-    }
-}
-
-impl AsyncRead for ProcessIOWrapper {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if buf.remaining() > 0 {
-            let n = ready!(self.poll_piece(cx))?.min(buf.remaining());
-            buf.put_slice(&self.piece.1[..n]);
-            self.advance(n);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncBufRead for ProcessIOWrapper {
-    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        let this = self.get_mut();
-        ready!(this.poll_piece(cx))?;
-        Poll::Ready(Ok(&this.piece.1))
-    }
-
-    fn consume(mut self: Pin<&mut Self>, n: usize) {
-        self.advance(n);
-    }
-}
-
-impl AsyncWrite for ProcessIOWrapper {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        data: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(data)])
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if slices.iter().all(|slice| slice.is_empty()) {
-            return Poll::Ready(Ok(0));
-        }
-        self.poll_writer(cx, |writer, cx| writer.poll_write(cx, slices))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_writer(cx, Writer::poll_sent)
-    }
-
-    /// Closes the child's stdin.
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.closed = true;
-        self.io.close_stdin();
-        self.poll_flush(cx)
     }
 }
 

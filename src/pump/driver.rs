@@ -3,7 +3,7 @@
 use std::{
     process::ExitStatus,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
-    event::{Event, Source},
-    limits::{Drain, ERROR_TAIL, Limit, Limits, MAX_HASTY, STEPS_PER_POLL},
+    event::Source,
+    limits::{Drain, ERROR_TAIL, Limit, Limits, MAX_HASTY},
     line::{Line, LineEnd, LineOptions},
     output::Output,
     transport::ReadEnd,
@@ -27,7 +27,7 @@ use crate::{
 pub(crate) struct Driver {
     pub(super) stdout: Reader,
     pub(super) stderr: Reader,
-    exit: Exit,
+    pub(super) exit: Exit,
     /// Whose turn it is when both streams have something.
     pub(crate) turn: Source,
     /// A pipe was still open when the run was over.
@@ -37,7 +37,7 @@ pub(crate) struct Driver {
     /// How many pieces were received in a row without a look at anything else.
     hasty: u8,
     /// The last item of the event stream has been handed out.
-    told_exit: bool,
+    pub(super) told_exit: bool,
     guard: Arc<Guard>,
 }
 
@@ -134,8 +134,16 @@ impl Driver {
         Some(self.error(Kind::Io).with_source(error))
     }
 
+    /// Fails if nothing is kept of `source` and its pipe could not be read.
+    pub(crate) fn check(&mut self, source: Source) -> Result<()> {
+        match self.reader(source).inbox.is_empty() {
+            true => self.take_error(source).map_or(Ok(()), Err),
+            false => Ok(()),
+        }
+    }
+
     /// Takes what has been received from `source`, or says that nothing will come any more.
-    fn take(&mut self, source: Source, max: usize) -> Option<Result<Option<Bytes>>> {
+    pub(super) fn take(&mut self, source: Source, max: usize) -> Option<Result<Option<Bytes>>> {
         if let Some(data) = self.reader_mut(source).take(max) {
             return Some(Ok(Some(data)));
         }
@@ -178,7 +186,7 @@ impl Driver {
 
     /// Reads a piece of `source` and leaves all else alone, for that has to move only when there is nothing to
     /// read here. Not for ever, though: the exit has to be seen also while a descendant keeps writing.
-    fn poll_piece(&mut self, cx: &mut Context<'_>, source: Source) -> Option<bool> {
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>, source: Source) -> Option<bool> {
         if self.hasty == MAX_HASTY || !self.exit.is_running() {
             self.hasty = 0;
             return None;
@@ -228,7 +236,7 @@ impl Driver {
         self.guard.release();
     }
 
-    fn status(&mut self) -> Result<ExitStatus> {
+    pub(super) fn status(&mut self) -> Result<ExitStatus> {
         match self.exit.status {
             Some(status) => Ok(status),
             None => {
@@ -242,7 +250,7 @@ impl Driver {
     }
 
     /// Takes all that has been kept.
-    fn take_output(&mut self, stdin_written: u64) -> Output {
+    pub(super) fn take_output(&mut self, stdin_written: u64) -> Output {
         let stdout = self.stdout.inbox.take_limited();
         let stderr = self.stderr.inbox.take_limited();
         let over = |reader: &Reader| reader.inbox.len() as u64;
@@ -268,161 +276,14 @@ pub struct Pump<'a> {
 }
 
 impl Pump<'_> {
-    /// A piece of `source`; `None` at its end.
-    pub(crate) fn poll_recv(
-        &mut self,
-        cx: &mut Context<'_>,
-        source: Source,
-    ) -> Poll<Result<Option<Bytes>>> {
-        for _ in 0..STEPS_PER_POLL {
-            if let Some(taken) = self.driver.take(source, usize::MAX) {
-                return Poll::Ready(taken);
-            }
-            let want = match self.driver.poll_piece(cx, source) {
-                Some(true) => continue,
-                Some(false) => only(source, Want::Nothing),
-                None => only(source, Want::Piece),
-            };
-            if !self.pass(cx, want, false) {
-                return self.stuck(want);
-            }
-        }
-        again(cx)
-    }
-
-    /// A piece of either stream; `None` when both have ended.
-    pub(crate) fn poll_any(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<(Source, Bytes)>>> {
-        for _ in 0..STEPS_PER_POLL {
-            let moved = self.pass(cx, [Want::Piece; 2], false);
-            for source in [self.driver.turn, self.driver.turn.other()] {
-                if let Some(data) = self.driver.reader_mut(source).take(usize::MAX) {
-                    self.driver.turn = source.other();
-                    return Poll::Ready(Some(Ok((source, data))));
-                }
-                if let Some(error) = self.driver.take_error(source) {
-                    return Poll::Ready(Some(Err(error)));
-                }
-            }
-            if self.driver.stdout.is_closed() && self.driver.stderr.is_closed() {
-                return Poll::Ready(None);
-            }
-            if !moved {
-                return Poll::Pending;
-            }
-        }
-        again(cx)
-    }
-
-    /// The next event, and `None` for ever after the exit.
-    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event>>> {
-        if self.driver.told_exit {
-            return Poll::Ready(None);
-        }
-        if let Some(piece) = ready!(self.poll_any(cx)) {
-            return Poll::Ready(Some(piece.map(|(source, data)| source.event(data))));
-        }
-        while !self.driver.is_over() {
-            if !self.pass(cx, [Want::Piece; 2], false) {
-                return Poll::Pending;
-            }
-        }
-        self.driver.told_exit = true;
-        Poll::Ready(Some(self.driver.status().map(Event::Exit)))
-    }
-
-    /// The run is over, or the child has exited and [`Overflow::Block`](crate::Overflow::Block) holds back
-    /// the rest of its output.
-    pub(crate) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<ExitStatus>> {
-        for _ in 0..STEPS_PER_POLL {
-            let want = [Want::Fill; 2];
-            let moved = self.pass(cx, want, false);
-            let driver = &mut *self.driver;
-            let blocked = driver.stdout.is_blocked() || driver.stderr.is_blocked();
-            if driver.is_over() || (blocked && !driver.exit.is_running()) {
-                return Poll::Ready(driver.status());
-            }
-            if !moved {
-                return self.stuck(want);
-            }
-        }
-        again(cx)
-    }
-
-    /// The run is over, and this is what it left.
-    pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<Output>> {
-        for _ in 0..STEPS_PER_POLL {
-            let want = [Want::Fill; 2];
-            let moved = self.pass(cx, want, false);
-            if self.driver.is_over() {
-                return Poll::Ready(self.conclude());
-            }
-            if !moved {
-                return match self.stuck::<()>(want) {
-                    Poll::Ready(Err(error)) => Poll::Ready(Err(error.with_output(self.partial()))),
-                    _ => Poll::Pending,
-                };
-            }
-        }
-        again(cx)
-    }
-
-    /// All that was queued is in the pipe.
-    pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.poll_writer(cx, true, |writer, cx| writer.poll_sent(cx))
-    }
-
-    /// As `ask` says of the writer. While it waits, output is read up to the limit; then the call fails
-    /// if `strict`, and else holds back: in the traits that streams are made of, an output nobody takes
-    /// is back-pressure.
-    pub(crate) fn poll_writer<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        strict: bool,
-        mut ask: impl FnMut(&mut Writer, &mut Context<'_>) -> Poll<Result<T>>,
-    ) -> Poll<Result<T>> {
-        let want = [if strict { Want::Fill } else { Want::Hold }; 2];
-        for _ in 0..STEPS_PER_POLL {
-            let Some(writer) = self.writer.as_deref_mut() else {
-                return Poll::Ready(Err(self.driver.error(Kind::StdinClosed)));
-            };
-            if let Poll::Ready(answer) = ask(writer, cx) {
-                return Poll::Ready(answer.map_err(|error| self.driver.annotate(error)));
-            }
-            if !self.pass(cx, want, false) {
-                return self.stuck(want);
-            }
-        }
-        again(cx)
-    }
-
-    /// What can be had of `source` without waiting: `None` if that is nothing now.
-    pub(crate) fn try_recv(&mut self, source: Source, max: usize) -> Result<Option<Option<Bytes>>> {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        self.driver.reader_mut(source).try_piece();
-        for _ in 0..STEPS_PER_POLL {
-            if let Some(taken) = self.driver.take(source, max) {
-                return taken.map(Some);
-            }
-            // There is nothing to give: let the rest move, so that a loop of such calls cannot deadlock.
-            let want = only(source, Want::Piece);
-            if !self.pass(&mut cx, want, true) {
-                return match self.stuck(want) {
-                    Poll::Ready(stuck) => stuck,
-                    Poll::Pending => Ok(None),
-                };
-            }
-        }
-        Ok(None)
-    }
-
     /// Moves all the pipes once: stdin as far as it goes, stdout and stderr by a read as `want`ed; whether
     /// the outputs or the exit moved. With `direct` the kernel is asked when the reactor knows of nothing.
     pub(crate) fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
         if let Some(writer) = self.writer.as_deref_mut() {
-            let _ = writer.poll_flush(cx);
+            let _ = match direct {
+                true => writer.poll_flush_now(cx),
+                false => writer.poll_flush(cx),
+            };
         }
         let moved = self.driver.pass(cx, want, direct);
         if self.driver.is_over() {
@@ -443,36 +304,6 @@ impl Pump<'_> {
             }
         }
         Poll::Pending
-    }
-
-    fn conclude(&mut self) -> Result<Output> {
-        match self.run_error() {
-            Some(error) => Err(error.with_output(self.partial())),
-            None => Ok(self.partial()),
-        }
-    }
-
-    /// What makes a run that is over a failed one, whatever the child's status.
-    fn run_error(&mut self) -> Option<Error> {
-        if let Poll::Ready(Err(error)) = self.stuck::<()>([Want::Fill; 2]) {
-            return Some(error);
-        }
-        for source in [Source::Stdout, Source::Stderr] {
-            if let Some(error) = self.driver.take_error(source) {
-                return Some(error);
-            }
-        }
-        let writer = self.writer.as_deref_mut();
-        if let Some(source) = writer.and_then(Writer::take_feed_error) {
-            return Some(self.driver.error(Kind::Input).with_source(source));
-        }
-        self.driver.status().err()
-    }
-
-    /// What there is so far.
-    pub(crate) fn partial(&mut self) -> Output {
-        let written = self.writer.as_deref().map_or(0, Writer::written);
-        self.driver.take_output(written)
     }
 }
 

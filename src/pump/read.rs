@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::{
     buffer::Inbox,
-    limits::{Limit, MAX_READ, MIN_READ, Overflow},
+    limits::{Limit, MAX_READ, MIN_READ, OWED_UNTOLD, Overflow},
     line::LineOptions,
     sys::BorrowedDescriptor,
     transport::ReadEnd,
@@ -50,8 +50,9 @@ pub(crate) struct Reader {
     pub(super) inbox: Inbox,
     /// Grows while reads are filled, so that an idle stream needs little and a busy one few calls.
     next_read: usize,
-    /// Bytes that were in the pipe when the child's exit was seen and have not been read yet: those may be
-    /// the child's own. `u64::MAX` where that cannot be told: all that comes without waiting.
+    /// Bytes that were in the pipe when the child's exit was seen and have not been read yet, those may be
+    /// the child's own, and one more for the look that finds what is behind them. [`OWED_UNTOLD`] where that
+    /// cannot be told.
     owed: u64,
     error: Option<io::Error>,
 }
@@ -136,7 +137,7 @@ impl Reader {
     /// The child has exited: remembers how much of its output is still in the pipe.
     pub(super) fn note_exit(&mut self) {
         if let Some(end) = &self.end {
-            self.owed = end.buffered().unwrap_or(u64::MAX);
+            self.owed = end.buffered().map_or(OWED_UNTOLD, |bytes| bytes + 1);
         }
     }
 
@@ -153,13 +154,11 @@ impl Reader {
             return Step::Held;
         }
         let max = self.next_read.min(room);
-        let mut result = end.poll_read(cx, self.inbox.buffer(), max);
-        if result.is_pending() && direct {
-            result = match end.try_read(self.inbox.buffer(), max) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-                result => Poll::Ready(result),
-            };
-        }
+        let result = if direct {
+            end.poll_read_now(cx, self.inbox.buffer(), max)
+        } else {
+            end.poll_read(cx, self.inbox.buffer(), max)
+        };
         match result {
             Poll::Ready(result) => {
                 self.conclude(result, max, want);
@@ -180,10 +179,8 @@ impl Reader {
         };
         let max = self.next_read;
         match end.try_read(self.inbox.buffer(), max) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.inbox.release();
-            }
-            result => self.conclude(result, max, Want::Piece),
+            Poll::Ready(result) => self.conclude(result, max, Want::Piece),
+            Poll::Pending => self.inbox.release(),
         }
     }
 
@@ -205,10 +202,7 @@ impl Reader {
         match result {
             Ok(0) => self.close(),
             Ok(n) => {
-                self.owed = match self.owed {
-                    u64::MAX => u64::MAX,
-                    owed => owed.saturating_sub(n as u64),
-                };
+                self.owed = self.owed.saturating_sub(n as u64);
                 if let (MAX_READ, Some(end)) = (n, &mut self.end) {
                     end.grow();
                 }

@@ -121,6 +121,20 @@ impl Writer {
 
     /// Writes what is queued until it is all gone, or stdin is.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_flush_or(cx, |_, _| Poll::Pending)
+    }
+
+    /// As [`poll_flush`](Writer::poll_flush), also if the reactor does not know yet that there is room.
+    pub(super) fn poll_flush_now(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_flush_or(cx, WriteEnd::try_write)
+    }
+
+    /// `or_else` writes when the reactor knows of no room.
+    fn poll_flush_or(
+        &mut self,
+        cx: &mut Context<'_>,
+        or_else: fn(&mut WriteEnd, &[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+    ) -> Poll<()> {
         for _ in 0..STEPS_PER_POLL {
             self.poll_feed(cx);
             let Some(end) = &mut self.end else {
@@ -140,7 +154,11 @@ impl Writer {
                 }
             } else {
                 let (slices, n) = self.outbox.slices();
-                match end.poll_write(cx, &slices[..n]) {
+                let mut written = end.poll_write(cx, &slices[..n]);
+                if written.is_pending() {
+                    written = or_else(end, &slices[..n]);
+                }
+                match written {
                     Poll::Ready(written) => written.map(|n| self.wrote(n)),
                     Poll::Pending => {
                         if self.outbox.len() >= OUTBOX_HIGH_WATER {
@@ -196,9 +214,9 @@ impl Writer {
             let (slices, n) = self.outbox.slices();
             let Some(end) = &mut self.end else { break };
             match end.try_write(&slices[..n]) {
-                Ok(n) => self.wrote(n),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
-                Err(error) => self.fail(Some(error)),
+                Poll::Ready(Ok(n)) => self.wrote(n),
+                Poll::Ready(Err(error)) => self.fail(Some(error)),
+                Poll::Pending => return Ok(0),
             }
         }
         self.check_open()?;
@@ -206,8 +224,8 @@ impl Writer {
             return Ok(0);
         };
         match end.try_write(&[IoSlice::new(data)]) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            result => self.conclude(result),
+            Poll::Ready(result) => self.conclude(result),
+            Poll::Pending => Ok(0),
         }
     }
 
@@ -246,7 +264,10 @@ impl Writer {
 
     /// Tops up the queue from the source of the input.
     fn poll_feed(&mut self, cx: &mut Context<'_>) {
-        while self.outbox.len() < OUTBOX_HIGH_WATER {
+        for _ in 0..STEPS_PER_POLL {
+            if self.outbox.len() >= OUTBOX_HIGH_WATER {
+                return;
+            }
             let Some(feed) = &mut self.feed else { return };
             match feed.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Ok(bytes))) => self.outbox.push(bytes),
@@ -258,6 +279,7 @@ impl Writer {
                 Poll::Pending => return,
             }
         }
+        cx.waker().wake_by_ref();
     }
 
     fn wrote(&mut self, n: usize) {

@@ -4,6 +4,8 @@ use std::{fmt, io, process::ExitStatus, sync::Arc};
 
 use futures::{FutureExt, future::BoxFuture};
 
+use tokio::task::unconstrained;
+
 use crate::{
     error::{Error, Kind, Result},
     signal::Signal,
@@ -22,12 +24,13 @@ pub trait Process: Send + Sync + 'static {
     /// Resolves when the child has exited. May be called many times; each future gives the same status.
     ///
     /// By then all that the child wrote must be there to be read; where that cannot be promised, use
-    /// [`Drain::UntilEof`](crate::Drain::UntilEof).
+    /// [`Drain::UntilEof`](crate::Drain::UntilEof). Of what is there, 16 MiB are read in any case, more as
+    /// [`Drain`](crate::Drain) says.
     fn wait(self: Arc<Self>) -> BoxFuture<'static, io::Result<ExitStatus>>;
 
     /// The status, if the child has exited by now. Must not wait.
     fn try_wait(self: Arc<Self>) -> io::Result<Option<ExitStatus>> {
-        self.wait().now_or_never().transpose()
+        unconstrained(self.wait()).now_or_never().transpose()
     }
 
     /// Sends a signal to the child. Succeeds if the child has exited.

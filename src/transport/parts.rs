@@ -2,14 +2,18 @@
 
 use std::{
     fmt,
+    future::{Future, poll_fn},
     io::{self, IoSlice},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 
 use bytes::{BufMut, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::unconstrained,
+};
 use tokio_util::io::poll_read_buf;
 
 use super::Process;
@@ -120,12 +124,33 @@ impl ReadEnd {
         }
     }
 
-    /// What is there now; `WouldBlock` if nothing is.
-    pub(crate) fn try_read(&mut self, buffer: &mut BytesMut, max: usize) -> io::Result<usize> {
+    /// As [`poll_read`](ReadEnd::poll_read), but what is there now is seen, whatever the reactor knows and
+    /// however much of its budget the task has used up.
+    pub(crate) fn poll_read_now(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut BytesMut,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Pipe(pipe) => pipe.try_read(buffer, max),
+            Self::Pipe(pipe) => match pipe.poll_read(cx, buffer, max) {
+                Poll::Pending => not_blocked(pipe.try_read(buffer, max)),
+                ready => ready,
+            },
+            Self::Any(_) => unbudgeted(cx, |cx| self.poll_read(cx, buffer, max)),
+        }
+    }
+
+    /// What is there now.
+    pub(crate) fn try_read(
+        &mut self,
+        buffer: &mut BytesMut,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Pipe(pipe) => not_blocked(pipe.try_read(buffer, max)),
             Self::Any(_) => {
-                at_once(self.poll_read(&mut Context::from_waker(Waker::noop()), buffer, max))
+                self.poll_read_now(&mut Context::from_waker(Waker::noop()), buffer, max)
             }
         }
     }
@@ -169,12 +194,13 @@ impl WriteEnd {
         })
     }
 
-    /// Writes what is taken now; `WouldBlock` if nothing is.
-    pub(crate) fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    /// Writes what is taken now, whatever the reactor knows and however much of its budget the task has used up.
+    pub(crate) fn try_write(&mut self, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match self {
-            Self::Pipe(pipe) => pipe.try_write(slices),
+            Self::Pipe(pipe) => not_blocked(pipe.try_write(slices)),
             Self::Any(_) => {
-                at_once(self.poll_write(&mut Context::from_waker(Waker::noop()), slices))
+                let mut cx = Context::from_waker(Waker::noop());
+                unbudgeted(&mut cx, |cx| self.poll_write(cx, slices))
             }
         }
     }
@@ -203,9 +229,17 @@ impl WriteEnd {
     }
 }
 
-fn at_once<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
-    match poll {
-        Poll::Ready(result) => result,
-        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+fn not_blocked<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+        result => Poll::Ready(result),
     }
+}
+
+/// Polls outside of tokio's cooperative budget, which says "not yet" to a task that has done much already.
+pub(super) fn unbudgeted<T>(
+    cx: &mut Context<'_>,
+    poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Poll<T> {
+    pin!(unconstrained(poll_fn(poll))).poll(cx)
 }

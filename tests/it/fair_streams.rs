@@ -47,8 +47,8 @@ async fn a_child_that_floods_both_is_heard_on_both() {
     let io = ProcessIo::spawn(child(&["flood", "both"])).unwrap();
     let (from_stdout, longest) = share(io, 2000).await;
     // How the child's two threads are scheduled is the system's business, so the bounds are wide.
-    assert!((200..=1800).contains(&from_stdout), "{from_stdout} of 2000");
-    assert!(longest <= 500, "{longest} in a row");
+    assert!((100..=1900).contains(&from_stdout), "{from_stdout} of 2000");
+    assert!(longest <= 1000, "{longest} in a row");
 }
 
 #[tokio::test]
@@ -90,8 +90,14 @@ async fn recv_is_served_while_the_other_always_has_something() {
         };
         for i in 0..20 {
             let word = format!("word {i}");
-            speaker.write_all(word.as_bytes()).await.unwrap();
-            assert_eq!(within(io.recv(wanted)).await.unwrap().unwrap(), word);
+            let (received, ()) = within(async {
+                tokio::join!(io.recv(wanted), async {
+                    tokio::task::yield_now().await;
+                    speaker.write_all(word.as_bytes()).await.unwrap();
+                })
+            })
+            .await;
+            assert_eq!(received.unwrap().unwrap(), word);
         }
         assert!(io.omitted(flooding) > 0);
         assert_eq!(io.omitted(wanted), 0);

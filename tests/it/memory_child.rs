@@ -131,7 +131,7 @@ async fn pipes_held_in_silence_are_given_up_after_the_idle_time() {
     child.stdout.write_all(b"last words").await.unwrap();
     let _held = child.exit_holding(7);
     let began = Instant::now();
-    let output = io.output().await.unwrap();
+    let output = within(io.output()).await.unwrap();
     assert_eq!(output.code(), Some(7));
     assert_eq!(output.stdout, "last words");
     assert!(output.pipes_held && io.pipes_held());
@@ -148,7 +148,7 @@ async fn pipes_held_by_a_chatterer_are_given_up_at_the_cap() {
         }
     });
     let began = Instant::now();
-    let output = io.output().await.unwrap();
+    let output = within(io.output()).await.unwrap();
     assert!(output.pipes_held);
     let took = began.elapsed();
     assert!(
@@ -176,7 +176,7 @@ async fn held_pipes_that_end_are_read_to_the_end() {
         }
         drop(stderr);
     });
-    let output = io.output().await.unwrap();
+    let output = within(io.output()).await.unwrap();
     assert_eq!(output.stdout, "late late late ");
     assert!(!output.pipes_held);
 }
@@ -192,7 +192,10 @@ async fn what_the_holder_says_comes_at_once() {
         stdout.write_all(b"late").await.unwrap();
         stdout
     });
-    assert_eq!(io.recv(Source::Stdout).await.unwrap().unwrap(), "late");
+    assert_eq!(
+        within(io.recv(Source::Stdout)).await.unwrap().unwrap(),
+        "late"
+    );
     assert_eq!(began.elapsed(), early);
     drop(speaker.await);
 }
@@ -209,7 +212,8 @@ async fn until_eof_waits_for_the_holder() {
         stdout.write_all(b"an hour later").await.unwrap();
         drop(stderr);
     });
-    let output = io.output().await.unwrap();
+    let output = tokio::time::timeout(2 * hour, io.output()).await;
+    let output = output.expect("it hangs").unwrap();
     assert_eq!(output.stdout, "an hour later");
     assert!(!output.pipes_held);
     assert!(began.elapsed() >= hour);
@@ -227,7 +231,7 @@ async fn immediate_takes_what_is_there_and_no_more() {
     let [_stdout, mut stderr] = child.exit_holding(0);
     stderr.write_all(b"there").await.unwrap();
     let began = Instant::now();
-    let output = io.output().await.unwrap();
+    let output = within(io.output()).await.unwrap();
     assert_bytes(output.stdout, pattern(PIPE_CAPACITY));
     assert_eq!(output.stderr, "there");
     assert!(output.pipes_held);
@@ -238,11 +242,11 @@ async fn immediate_takes_what_is_there_and_no_more() {
 async fn the_stream_and_recv_give_up_too() {
     let (mut io, child) = start();
     let _held = child.exit_holding(1);
-    assert_eq!(io.recv(Source::Stdout).await.unwrap(), None);
-    assert_eq!(io.recv(Source::Stderr).await.unwrap(), None);
-    let event = io.next().await.unwrap().unwrap();
+    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), None);
+    assert_eq!(within(io.recv(Source::Stderr)).await.unwrap(), None);
+    let event = within(io.next()).await.unwrap().unwrap();
     assert!(matches!(event, Event::Exit(status) if status.code() == Some(1)));
-    assert!(io.next().await.is_none());
+    assert!(within(io.next()).await.is_none());
     assert!(io.pipes_held());
 }
 

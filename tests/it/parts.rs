@@ -238,10 +238,8 @@ async fn the_error_of_a_reader_surfaces_in_every_way_of_reading() {
     let broken =
         || ProcessIo::from_parts(Parts::new(exits(0)).stdout(fails(b"so far")).name("remote"));
     let is_it = |error: &process_io::Error| {
-        assert_eq!(
-            error.to_string(),
-            "`remote`: the line is dead (exit status: 0)"
-        );
+        let text = error.to_string();
+        assert!(text.starts_with("`remote`: the line is dead"), "{text}");
         let source = std::error::Error::source(error).unwrap();
         let source = source.downcast_ref::<io::Error>().unwrap();
         assert_eq!(source.kind(), io::ErrorKind::ConnectionReset);

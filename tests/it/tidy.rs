@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The modules under `src/` from left to right. A module may use those on its own line or above.
 const LAYERS: &[&[&str]] = &[
     &[
-        "error", "limits", "event", "output", "signal", "input", "stdio",
+        "error", "limits", "event", "line", "output", "signal", "stdio",
     ],
     &["sys"],
     &["buffer"],
