@@ -98,10 +98,17 @@ impl HeadTail {
     /// Where the next bytes go; to be followed by [`trim`](HeadTail::trim).
     pub(super) fn buffer(&mut self) -> &mut BytesMut {
         if self.filling_head() {
-            &mut self.head
-        } else {
-            &mut self.tail
+            return &mut self.head;
         }
+        // `BytesMut` moves what is left to the start of its buffer, and does not grow, if as much has been
+        // dropped in front of it: so the buffer has to be twice what is kept, and a little more.
+        let spare = self.tail.capacity() - self.tail.len();
+        let large = self.tail_cap >= MAX_READ && self.tail.len() >= self.tail_cap / 2;
+        if large && spare < MAX_READ {
+            let enough = self.tail_cap.saturating_add(MAX_READ).saturating_mul(2);
+            self.tail.reserve(enough.saturating_sub(self.tail.len()));
+        }
+        &mut self.tail
     }
 
     /// Drops what is over the bound after a read.
@@ -110,11 +117,6 @@ impl HeadTail {
         if excess > 0 {
             self.tail.advance(excess);
             self.omitted += excess as u64;
-            // With room for as much again the bytes can be moved back to the start of the same buffer;
-            // with any less it would grow.
-            if self.tail.capacity() - self.tail.len() < MAX_READ {
-                self.tail.reserve(self.tail_cap + MAX_READ);
-            }
         }
     }
 

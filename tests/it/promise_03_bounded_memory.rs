@@ -8,7 +8,7 @@ use process_io::{
 use crate::support::{Way, assert_bytes, child, pattern, within};
 
 const LIMIT: usize = 100_000;
-const MORE: usize = 350_000;
+const MORE: usize = 950_000;
 
 fn limited(args: &[&str], limits: Limits) -> ProcessIo {
     let run = ProcessIo::builder(child(args)).limits(limits);

@@ -562,7 +562,7 @@ fn the_import_check_can_fail() {
         [1]
     );
     assert_eq!(
-        counts(import_faults, "src/error.rs", ["use crate::input;"]),
+        counts(import_faults, "src/error.rs", ["use crate::line;"]),
         [0]
     );
 }
