@@ -66,6 +66,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! Read lines, wait for a prompt, speak a protocol: [`lines`](ProcessIo::lines), [`expect`](ProcessIo::expect),
+//! [`framed`](ProcessIo::framed).
+//!
 //! # What holds
 //!
 //! - **No deadlock.** Whatever you await, all three pipes move. Exceptions are asked for: [`Overflow::Block`], a
@@ -88,6 +91,7 @@
 //! |---|---|
 //! | [`recv`](ProcessIo::recv), [`recv_timeout`](ProcessIo::recv_timeout), [`recv_for`](ProcessIo::recv_for), [`recv_until_quiet`](ProcessIo::recv_until_quiet), [`exchange`](ProcessIo::exchange) | what came is there for the next call |
 //! | [`send`](ProcessIo::send), [`send_line`](ProcessIo::send_line), [`send_timeout`](ProcessIo::send_timeout), [`exchange`](ProcessIo::exchange) | once polled, the message stays queued and is written by the next call; do not send it again |
+//! | [`recv_line`](ProcessIo::recv_line), [`Lines`], [`expect`](ProcessIo::expect) | what came, half a line too, is there for the next call |
 //! | [`wait`](ProcessIo::wait), [`output`](ProcessIo::output), [`Control::wait`] | call it again |
 //! | `Stream`, `Sink` | as those traits say: no item is lost |
 //! | `.await` on a [`Builder`] or a [`ProcessIo`] | the future owns the child, and so kills it |
@@ -99,13 +103,18 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `error`, `limits`, `event`, `output`, `signal`, `stdio` | the vocabulary |
+//! | `error`, `limits`, `event`, `line`, `output`, `signal`, `stdio` | the vocabulary |
 //! | `sys` | what differs by platform |
-//! | `buffer` | where bytes wait: inbox, outbox |
+//! | `buffer` | where bytes wait: inbox, outbox, and where lines end |
 //! | [`transport`] | the seam between this crate and any child |
 //! | `command` | from a `Command` and options to a running child |
 //! | `pump` | the only code that polls pipes |
 //! | `process_io` | the handle and all the ways to use it |
+//! | `consume` | lines, prompts, protocols |
+//!
+//! # Features
+//!
+//! - `regex`: `regex::bytes::Regex` as a [`Needle`].
 //!
 //! [PEP 3145]: https://peps.python.org/pep-3145/
 //! [tokio]: https://tokio.rs
@@ -146,3 +155,7 @@ pub use sys::BorrowedDescriptor;
 #[doc(no_inline)]
 pub use tokio::process::Command;
 pub use transport::{Control, set_pipe_budget};
+
+#[cfg(all(doctest, unix))]
+#[doc = include_str!("../README.md")]
+struct Readme;

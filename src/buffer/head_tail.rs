@@ -60,11 +60,7 @@ impl HeadTail {
 
     /// Puts bytes back in front of everything, in one piece with what is there.
     pub(super) fn push_front(&mut self, bytes: Bytes) {
-        let front = if self.head.is_empty() {
-            &mut self.tail
-        } else {
-            &mut self.head
-        };
+        let front = self.front_mut();
         let mut joined = BytesMut::from(bytes);
         joined.extend_from_slice(front);
         *front = joined;
@@ -122,11 +118,7 @@ impl HeadTail {
 
     /// Takes at most `max` bytes from the front: a slice of the buffer they were read into.
     pub(super) fn take(&mut self, max: usize) -> Bytes {
-        let front = if self.head.is_empty() {
-            &mut self.tail
-        } else {
-            &mut self.head
-        };
+        let front = self.front_mut();
         if front.len() <= max {
             front.split().freeze()
         } else {
@@ -134,14 +126,12 @@ impl HeadTail {
         }
     }
 
-    /// Takes all there is by copying it, if that is little; the buffer is used again.
-    pub(super) fn take_copy(&mut self, max: usize) -> Option<Bytes> {
-        if self.tail.is_empty() && (1..=max).contains(&self.head.len()) {
-            let copy = Bytes::copy_from_slice(&self.head);
-            self.head.clear();
-            return Some(copy);
-        }
-        None
+    /// Takes what is at the front by copying it; the buffer is used again.
+    pub(super) fn take_copy(&mut self) -> Bytes {
+        let front = self.front_mut();
+        let copy = Bytes::copy_from_slice(front);
+        front.clear();
+        copy
     }
 
     /// Takes at most `max` bytes as one piece, copying only where head and tail have to be joined.
@@ -155,11 +145,10 @@ impl HeadTail {
 
     /// Frees the buffers if nothing is in them.
     pub(super) fn release(&mut self) {
-        if self.head.is_empty() {
-            self.head = BytesMut::new();
-        }
-        if self.tail.is_empty() {
-            self.tail = BytesMut::new();
+        for buffer in [&mut self.head, &mut self.tail] {
+            if buffer.is_empty() && buffer.capacity() > 0 {
+                *buffer = BytesMut::new();
+            }
         }
     }
 
@@ -171,6 +160,14 @@ impl HeadTail {
         last.extend_from_slice(&self.head[self.head.len() - from_head..]);
         last.extend_from_slice(&self.tail[self.tail.len() - from_tail..]);
         last.freeze()
+    }
+
+    fn front_mut(&mut self) -> &mut BytesMut {
+        if self.head.is_empty() {
+            &mut self.tail
+        } else {
+            &mut self.head
+        }
     }
 
     fn filling_head(&self) -> bool {

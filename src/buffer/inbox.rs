@@ -103,10 +103,11 @@ impl Inbox {
             let max = max.min(self.front.len());
             return Some(self.front.split_to(max));
         }
-        if let Some(copy) = self.kept.take_copy(max.min(MAX_COPY)) {
-            return Some(copy);
+        match self.kept.len() {
+            0 => None,
+            1..=MAX_COPY if self.kept.len() <= max => Some(self.kept.take_copy()),
+            _ => Some(self.kept.take(max)),
         }
-        Some(self.kept.take(max)).filter(|bytes| !bytes.is_empty())
     }
 
     /// Takes everything as one piece.
