@@ -107,13 +107,14 @@ impl HeadTail {
         &mut self.tail
     }
 
-    /// Drops what is over the bound after a read.
-    pub(super) fn trim(&mut self) {
+    /// Drops what is over the bound after a read; whether anything was.
+    pub(super) fn trim(&mut self) -> bool {
         let excess = self.tail.len().saturating_sub(self.tail_cap);
         if excess > 0 {
             self.tail.advance(excess);
             self.omitted += excess as u64;
         }
+        excess > 0
     }
 
     /// Takes at most `max` bytes from the front: a slice of the buffer they were read into.

@@ -88,7 +88,9 @@ impl Inbox {
 
     /// Applies the limit after a read.
     pub(crate) fn received(&mut self) {
-        self.kept.trim();
+        if self.kept.trim() {
+            self.scan.recheck();
+        }
     }
 
     /// More than the limit came, and the limit is [`Overflow::Fail`].
@@ -345,6 +347,18 @@ mod tests {
         inbox.give_back(Bytes::from_static(b"a"));
         assert_eq!(inbox.len(), 4);
         assert_eq!(inbox.take_all(), "abcd");
+    }
+
+    #[test]
+    fn a_tail_that_moves_on_is_looked_through_again() {
+        let options = LineOptions::default();
+        let mut inbox = inbox(8, Overflow::KeepTail);
+        feed(&mut inbox, b"abcdefgh", 8);
+        assert!(inbox.take_line(&options, false).is_none());
+        feed(&mut inbox, b"1\n2", 8);
+        let line = |inbox: &mut Inbox| inbox.take_line(&options, true).unwrap().unwrap().0;
+        assert_eq!(line(&mut inbox), "defgh1");
+        assert_eq!(line(&mut inbox), "2");
     }
 
     proptest! {

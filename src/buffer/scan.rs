@@ -40,6 +40,11 @@ impl Scan {
         *self = Self::default();
     }
 
+    /// The front was dropped: it has to be looked at again.
+    pub(super) fn recheck(&mut self) {
+        self.clean = 0;
+    }
+
     /// What `data` begins with. The caller does what it says before it asks again.
     pub(super) fn next(&mut self, data: &[u8], options: &LineOptions, eof: bool) -> Cut {
         if let n @ 1.. = self.swallow(data) {
