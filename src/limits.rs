@@ -139,6 +139,9 @@ pub enum Drain {
         cap: Duration,
     },
     /// Not at all: what is in the pipes at the exit, and no more.
+    ///
+    /// On Unix any child that another thread is just starting holds all our pipes for a moment, until its
+    /// `execve(2)`. With this, such a moment can look like a pipe that is held.
     Immediate,
 }
 

@@ -22,7 +22,7 @@ use tokio::{
 thread_local! {
     // Paused: what waits for time does not, and time passes only when nothing else happens.
     static RUNTIME: Runtime = Builder::new_current_thread()
-        .enable_all()
+        .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime");

@@ -39,10 +39,10 @@ enum Pattern {
 #[derive(Debug, Clone, Copy, Arbitrary)]
 enum Way {
     Wait,
-    /// By calls that are dropped after one look.
-    Drop,
-    /// By calls whose time is up at once.
-    TimeOut,
+    /// By calls that are dropped after one look, then by one that waits.
+    Drop(u8),
+    /// By calls whose time is up at once, then by one that waits.
+    TimeOut(u8),
 }
 
 static REGEXES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
@@ -96,23 +96,26 @@ async fn expect(io: &mut ProcessIo, input: &Input, set: &[Pattern]) -> process_i
         true => ReadSource::Stderr,
         false => ReadSource::Stdout,
     };
-    loop {
-        let long = Duration::from_secs(3600);
-        match input.way {
-            Way::Wait => return io.expect_from(source, &needles, long).await,
-            Way::Drop => {
+    let long = Duration::from_secs(3600);
+    match input.way {
+        Way::Wait => {}
+        Way::Drop(times) => {
+            for _ in 0..times {
                 if let Some(found) = io.expect_from(source, &needles, long).now_or_never() {
                     return found;
                 }
             }
-            Way::TimeOut => match io.expect_from(source, &needles, Duration::ZERO).await {
-                Err(error) if error.is_timeout() => {}
-                found => return found,
-            },
         }
-        // Nothing wakes the one that was dropped, and others have to run.
-        tokio::task::yield_now().await;
+        Way::TimeOut(times) => {
+            for _ in 0..times {
+                match io.expect_from(source, &needles, Duration::ZERO).await {
+                    Err(error) if error.is_timeout() => {}
+                    found => return found,
+                }
+            }
+        }
     }
+    io.expect_from(source, &needles, long).await
 }
 
 async fn compare(input: &Input, data: &[u8]) {

@@ -79,6 +79,7 @@ impl ProcessIo {
         match until(deadline, |cx| self.as_pump().poll_sent(cx)).await {
             Some(sent) => sent,
             None => {
+                self.send.writer.flush_now();
                 let written = self.stop_sending(&sending);
                 if written == sending.len {
                     return Ok(());

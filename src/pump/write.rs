@@ -3,7 +3,7 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
@@ -127,6 +127,11 @@ impl Writer {
     /// As [`poll_flush`](Writer::poll_flush), also if the reactor does not know yet that there is room.
     pub(super) fn poll_flush_now(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_flush_or(cx, WriteEnd::try_write)
+    }
+
+    /// Writes what the pipe takes now of what is queued.
+    pub(crate) fn flush_now(&mut self) {
+        let _ = self.poll_flush_now(&mut Context::from_waker(Waker::noop()));
     }
 
     /// `or_else` writes when the reactor knows of no room.

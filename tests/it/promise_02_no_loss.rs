@@ -2,7 +2,7 @@
 
 use process_io::{Drain, ProcessIo, Source};
 
-use crate::support::{Way, assert_bytes, child, pattern, within};
+use crate::support::{Way, alone, assert_bytes, child, pattern, within};
 
 /// What a child can write and exit, with nobody reading: it fits into a pipe.
 const FITS: usize = 60_000;
@@ -33,8 +33,13 @@ async fn a_late_reader_gets_everything() {
     }
 }
 
+/// Between fork and exec every child that another thread starts holds all our pipes for a moment, so this needs a
+/// process in which no other test runs.
 #[tokio::test]
 async fn a_pipe_that_nobody_holds_is_not_said_to_be_held() {
+    if !alone("promise_02_no_loss::a_pipe_that_nobody_holds_is_not_said_to_be_held") {
+        return;
+    }
     let n = FITS.to_string();
     for drain in drains() {
         for way in Way::ALL {
@@ -70,7 +75,6 @@ async fn an_exchange_that_comes_late_gets_everything() {
     let mut io = exited(&["write", "out", &n, "err", &n], Drain::Immediate).await;
     let exchange = within(io.exchange("unheard", crate::support::GENEROUS)).await;
     let exchange = exchange.unwrap();
-    assert_eq!(exchange.written, 0);
     assert_bytes(exchange.stdout, pattern(FITS));
     assert_bytes(exchange.stderr, pattern(FITS));
 }

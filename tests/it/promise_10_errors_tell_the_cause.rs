@@ -2,9 +2,7 @@
 #![cfg(unix)] // Files that cannot be executed, interpreters and descriptors are Unix's own.
 
 use std::{
-    fs,
     io::ErrorKind,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -47,10 +45,19 @@ fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
+/// Written by a process of its own: what we had open for writing could be busy when it is to be executed, because a
+/// child that another test is just starting still has it open.
 fn file(folder: &TempDir, name: &str, mode: u32, content: &str) -> PathBuf {
     let path = folder.path().join(name);
-    fs::write(&path, content).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    let written = std::process::Command::new("sh")
+        .args(["-c", r#"printf %s "$1" >"$0" && chmod "$2" "$0""#])
+        .args([
+            path.as_os_str(),
+            content.as_ref(),
+            format!("{mode:o}").as_ref(),
+        ])
+        .status();
+    assert!(written.unwrap().success());
     path
 }
 
@@ -269,7 +276,7 @@ fn run_in_a_runtime(command: Command) {
 /// `/proc` lists what a process has open, so these are for Linux. They change a limit of the whole process.
 #[cfg(target_os = "linux")]
 mod descriptors {
-    use std::os::fd::AsRawFd;
+    use std::{fs, os::fd::AsRawFd};
 
     use process_io::Source;
     use rustix::{
