@@ -155,7 +155,3 @@ pub use sys::BorrowedDescriptor;
 #[doc(no_inline)]
 pub use tokio::process::Command;
 pub use transport::{Control, set_pipe_budget};
-
-#[cfg(all(doctest, unix))]
-#[doc = include_str!("../README.md")]
-struct Readme;

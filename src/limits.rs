@@ -32,6 +32,8 @@ pub(crate) const MAX_COPY: usize = 512;
 pub(crate) const MAX_READ: usize = 64 << 10;
 /// Pieces received in a row without a look at the other pipes and the exit.
 pub(crate) const MAX_HASTY: u8 = 16;
+/// Pieces received in a row from one stream before the kernel is asked about the other.
+pub(crate) const MAX_PASSED_OVER: u8 = 4;
 /// Reads or writes done in one poll before the task lets others run.
 pub(crate) const STEPS_PER_POLL: usize = 32;
 /// How much of stderr an error carries.

@@ -243,11 +243,11 @@ fn poll_line(
 /// a piece are handed out without looking elsewhere.
 fn poll_any_line(pump: &mut Pump<'_>, cx: &mut Context<'_>) -> Poll<Option<Result<Line>>> {
     for _ in 0..STEPS_PER_POLL {
-        let turn = pump.driver.turn;
+        let turn = pump.driver.whose_turn();
         for source in [turn, turn.other()] {
             if let Some(line) = pump.driver.take_line(source) {
                 if pump.driver.reader(source).has_no_block() {
-                    pump.driver.turn = source.other();
+                    pump.driver.end_turn(source);
                 }
                 return Poll::Ready(Some(line));
             }

@@ -118,7 +118,7 @@ impl ProcessIo {
     /// # Errors
     ///
     /// If unread output reaches a limit that says [`Overflow::Fail`](crate::Overflow::Fail): receive some,
-    /// and call it again. If the exit status is not to be had, see [`Control::wait`].
+    /// and call it again. If the source of the [input](Builder::input) failed, once. If the exit status is not to be had, see [`Control::wait`].
     ///
     /// # Cancel safety
     ///

@@ -49,6 +49,9 @@ pub struct RecvHalf {
 impl ProcessIo {
     /// Lends the two directions, to be used at the same time in one task.
     ///
+    /// With `futures::StreamExt` in scope write `ProcessIo::split(&mut io)`: `io.split()` is then the trait's, which
+    /// takes the handle by value and puts a lock around it.
+    ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
     /// # if cfg!(unix) {

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
-    limits::{Drain, ERROR_TAIL, Limit, Limits, MAX_HASTY},
+    limits::{Drain, ERROR_TAIL, Limit, Limits, MAX_HASTY, MAX_PASSED_OVER},
     line::{Line, LineEnd, LineOptions},
     output::Output,
     transport::ReadEnd,
@@ -29,11 +29,13 @@ pub(crate) struct Driver {
     pub(super) stderr: Reader,
     pub(super) exit: Exit,
     /// Whose turn it is when both streams have something.
-    pub(crate) turn: Source,
+    turn: Source,
     /// A pipe was still open when the run was over.
     pipes_held: bool,
     elapsed: Option<Duration>,
     pub(crate) line_options: LineOptions,
+    /// How many times in a row the stream whose turn it was had nothing.
+    passed_over: u8,
     /// How many pieces were received in a row without a look at anything else.
     hasty: u8,
     /// The last item of the event stream has been handed out.
@@ -57,6 +59,7 @@ impl Driver {
             pipes_held: false,
             elapsed: None,
             line_options: LineOptions::default(),
+            passed_over: 0,
             hasty: 0,
             told_exit: false,
             guard,
@@ -182,6 +185,25 @@ impl Driver {
             Ok((bytes, end)) => Ok(Line::new(bytes, source, end)),
             Err(()) => Err(self.error(Kind::LongLine(source, options.max_line_length))),
         })
+    }
+
+    /// Whose turn it is when both streams may have something.
+    pub(crate) fn whose_turn(&mut self) -> Source {
+        if self.passed_over >= MAX_PASSED_OVER {
+            // A task that never has to wait keeps the reactor from telling about the other stream.
+            self.reader_mut(self.turn).try_piece();
+            self.passed_over = 0;
+        }
+        self.turn
+    }
+
+    /// `source` has had something: next it is the other's turn.
+    pub(crate) fn end_turn(&mut self, source: Source) {
+        self.passed_over = match source == self.turn {
+            true => 0,
+            false => self.passed_over + 1,
+        };
+        self.turn = source.other();
     }
 
     /// Reads a piece of `source` and leaves all else alone, for that has to move only when there is nothing to

@@ -22,7 +22,10 @@ impl Pump<'_> {
             let moved = self.pass(cx, want, false);
             let driver = &mut *self.driver;
             let blocked = driver.stdout.is_blocked() || driver.stderr.is_blocked();
-            if driver.is_over() || (blocked && !driver.exit.is_running()) {
+            if driver.is_over() {
+                return Poll::Ready(self.input_error().map_or_else(|| self.driver.status(), Err));
+            }
+            if blocked && !driver.exit.is_running() {
                 return Poll::Ready(driver.status());
             }
             if !moved {
@@ -67,11 +70,13 @@ impl Pump<'_> {
                 return Some(error);
             }
         }
-        let writer = self.writer.as_deref_mut();
-        if let Some(source) = writer.and_then(Writer::take_feed_error) {
-            return Some(self.driver.error(Kind::Input).with_source(source));
-        }
-        self.driver.status().err()
+        self.input_error().or_else(|| self.driver.status().err())
+    }
+
+    /// Why the source of the input failed, once.
+    pub(super) fn input_error(&mut self) -> Option<Error> {
+        let source = self.writer.as_deref_mut()?.take_feed_error()?;
+        Some(self.driver.error(Kind::Input).with_source(source))
     }
 
     /// What there is so far.

@@ -5,11 +5,11 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 
 use super::{
-    Pump, Want, Writer,
+    Pump, Want,
     driver::{again, only},
 };
 use crate::{
-    error::{Kind, Result},
+    error::Result,
     event::{Event, Source},
     limits::STEPS_PER_POLL,
 };
@@ -43,10 +43,11 @@ impl Pump<'_> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<(Source, Bytes)>>> {
         for _ in 0..STEPS_PER_POLL {
+            let turn = self.driver.whose_turn();
             let moved = self.pass(cx, [Want::Piece; 2], false);
-            for source in [self.driver.turn, self.driver.turn.other()] {
+            for source in [turn, turn.other()] {
                 if let Some(data) = self.driver.reader_mut(source).take(usize::MAX) {
-                    self.driver.turn = source.other();
+                    self.driver.end_turn(source);
                     return Poll::Ready(Some(Ok((source, data))));
                 }
                 if let Some(error) = self.driver.take_error(source) {
@@ -76,9 +77,7 @@ impl Pump<'_> {
                 return Poll::Pending;
             }
         }
-        let writer = self.writer.as_deref_mut();
-        if let Some(source) = writer.and_then(Writer::take_feed_error) {
-            let error = self.driver.error(Kind::Input).with_source(source);
+        if let Some(error) = self.input_error() {
             return Poll::Ready(Some(Err(error)));
         }
         self.driver.told_exit = true;

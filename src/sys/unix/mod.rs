@@ -38,3 +38,8 @@ fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // out of the `AsyncFd`.
     unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(Into::into)
 }
+
+// Here, because what the README runs are programs of Unix.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
