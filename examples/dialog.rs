@@ -86,7 +86,7 @@ async fn lose_patience(python: &mut ProcessIo) -> Result<()> {
 /// The end of the output is a needle too. Where it is not asked for, it is an error that tells more.
 async fn see_it_end(mut python: ProcessIo) -> Result<()> {
     python.send_line("print('bye'); exit(3)").await?;
-    let needles: [Box<dyn Needle + Sync>; 2] = [Box::new(PROMPT), Box::new(Eof)];
+    let needles: [Box<dyn Needle>; 2] = [Box::new(PROMPT), Box::new(Eof)];
     let found = python.expect_timeout(needles, PATIENCE).await?;
     println!("its last words: {:?}", text(&found.before));
     match python.expect_timeout(PROMPT, PATIENCE).await {

@@ -4,7 +4,7 @@
 //! `cargo run --example git_objects`, best in a git repository; elsewhere it makes one.
 
 use std::{
-    cell::Cell, collections::BTreeMap, error::Error, io, iter, path::Path, str, time::Instant,
+    cell::Cell, collections::BTreeMap, error::Error, fs, io, iter, path::Path, str, time::Instant,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -16,18 +16,19 @@ const REQUESTS: usize = 20_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    if let Err(error) = ProcessIo::spawn(git(Path::new("."), &["--version"])) {
-        println!("This example talks to `git`, which is not here: {error}");
-        return Ok(());
-    }
+    let head = git(Path::new("."), &["rev-parse", "--verify", "HEAD"]);
     let scratch = tempfile::tempdir()?;
-    let here = ProcessIo::builder(git(Path::new("."), &["rev-parse", "--verify", "HEAD"])).await?;
-    let folder = match here.check() {
-        Ok(_) => Path::new("."),
-        Err(_) => {
+    let folder = match ProcessIo::builder(head).await {
+        Ok(output) if output.success() => Path::new("."),
+        Ok(_) => {
             make_repository(scratch.path()).await?;
             scratch.path()
         }
+        Err(error) if error.is_not_found() => {
+            println!("This example talks to `git`, which is not here: {error}");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
     };
     let all = [
         "cat-file",
@@ -136,15 +137,18 @@ fn git(folder: &Path, args: &[&str]) -> Command {
     git
 }
 
-async fn make_repository(folder: &Path) -> process_io::Result<()> {
+async fn make_repository(folder: &Path) -> Result<(), Box<dyn Error>> {
     println!("There is no repository here, so one is made.");
-    let commit = "-c user.name=nobody -c user.email=nobody@localhost commit -q --allow-empty -m";
-    ProcessIo::builder(git(folder, &["init", "-q"]))
-        .await?
-        .check()?;
+    let run = async |args: &str| {
+        let args: Vec<&str> = args.split(' ').collect();
+        ProcessIo::builder(git(folder, &args)).await?.check()
+    };
+    run("init -q").await?;
     for message in ["one", "two", "three"] {
-        let args: Vec<&str> = commit.split(' ').chain(iter::once(message)).collect();
-        ProcessIo::builder(git(folder, &args)).await?.check()?;
+        fs::write(folder.join(message), message.repeat(1000))?;
+        run("add .").await?;
+        let author = "-c user.name=nobody -c user.email=nobody@localhost";
+        run(&format!("{author} commit -q -m {message}")).await?;
     }
     Ok(())
 }

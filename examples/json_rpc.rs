@@ -7,41 +7,47 @@ use std::{io, str};
 
 use bytes::{Buf, BytesMut};
 use futures::{SinkExt, TryStreamExt};
+use memchr::{memchr, memmem};
 use process_io::{Command, ProcessIOWrapper, ProcessIo};
 use serde_json::{Value, json};
 use tokio_util::codec::{Decoder, Encoder, Framed};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    ask_a_language_server().await?;
-    call_a_tool().await
+    let pylsp = "`apt-get install python3-pylsp` or `pip install python-lsp-server`";
+    for (result, get) in [
+        (ask_a_language_server().await, pylsp),
+        (call_a_tool().await, "`apt-get install python3`"),
+    ] {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                println!("Left out, as the server is not here. To get it: {get}.");
+            }
+            result => result?,
+        }
+    }
+    Ok(())
 }
 
 async fn ask_a_language_server() -> io::Result<()> {
-    let get = "`apt-get install python3-pylsp` or `pip install python-lsp-server`";
-    let Some(mut server) = Client::start(Command::new("pylsp"), Framing::ContentLength, get)?
-    else {
-        return Ok(());
-    };
-    let answer = server
-        .call("initialize", json!({ "capabilities": {} }))
-        .await?;
+    let mut server = Client::start(Command::new("pylsp"), Framing::ContentLength)?;
+    let hello = json!({ "processId": null, "rootUri": null, "capabilities": {} });
+    let answer = server.call("initialize", hello).await?;
     println!("LSP server: {}", answer["serverInfo"]);
-    server.notify("initialized", json!({})).await?;
+    server.tell("initialized", json!({})).await?;
 
     let uri = "file:///tmp/example.py";
     let text = "def double(number):\n    return 2 * number\n\nprint(double(21))\n";
     let document = json!({ "uri": uri, "languageId": "python", "version": 1, "text": text });
-    server
-        .notify("textDocument/didOpen", json!({ "textDocument": document }))
-        .await?;
-    let place =
-        json!({ "textDocument": { "uri": uri }, "position": { "line": 3, "character": 8 } });
+    let opened = json!({ "textDocument": document });
+    server.tell("textDocument/didOpen", opened).await?;
+    let position = json!({ "line": 3, "character": 8 });
+    let place = json!({ "textDocument": { "uri": uri }, "position": position });
     let places = server.call("textDocument/definition", place).await?;
     println!("`double` is defined at {}", places[0]["range"]["start"]);
 
     server.call("shutdown", Value::Null).await?;
-    server.notify("exit", Value::Null).await?;
+    server.tell("exit", Value::Null).await?;
     server.see_it_end().await
 }
 
@@ -61,17 +67,13 @@ for request in map(json.loads, sys.stdin):
 async fn call_a_tool() -> io::Result<()> {
     let mut python = Command::new("python3");
     python.args(["-u", "-c", MCP_SERVER]);
-    let Some(mut server) = Client::start(python, Framing::Lines, "`apt-get install python3`")?
-    else {
-        return Ok(());
-    };
+    let mut server = Client::start(python, Framing::Lines)?;
     let us = json!({ "name": "process-io", "version": env!("CARGO_PKG_VERSION") });
     let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": us });
     let answer = server.call("initialize", hello).await?;
     println!("MCP server: {}", answer["serverInfo"]);
-    server
-        .notify("notifications/initialized", json!({}))
-        .await?;
+    server.tell("notifications/initialized", json!({})).await?;
+
     let call = json!({ "name": "reverse", "arguments": { "text": "one message\non each line" } });
     let answer = server.call("tools/call", call).await?;
     println!("The tool says {}", answer["content"][0]["text"]);
@@ -86,43 +88,41 @@ struct Client {
 }
 
 impl Client {
-    /// `None` if the program is not there; `get` says where it is to be had.
-    fn start(command: Command, framing: Framing, get: &str) -> io::Result<Option<Self>> {
-        match ProcessIo::spawn(command) {
-            Ok(child) => Ok(Some(Self {
-                frames: child.framed(Json(framing)),
-                last_id: 0,
-            })),
-            Err(error) if error.is_not_found() => {
-                println!("Left out: {error}. To get it: {get}.");
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
+    fn start(command: Command, framing: Framing) -> io::Result<Self> {
+        let frames = ProcessIo::spawn(command)?.framed(Json(framing));
+        Ok(Self { frames, last_id: 0 })
     }
 
-    async fn notify(&mut self, method: &str, params: Value) -> io::Result<()> {
-        let message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
-        self.frames.send(message).await
+    /// Sends what has no answer.
+    async fn tell(&mut self, method: &str, params: Value) -> io::Result<()> {
+        self.send(json!({ "method": method }), params).await
     }
 
     async fn call(&mut self, method: &str, params: Value) -> io::Result<Value> {
         self.last_id += 1;
         let id = self.last_id;
-        let call = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        self.frames.send(call).await?;
+        let message = json!({ "id": id, "method": method });
+        self.send(message, params).await?;
         // If the server dies, the error says how, with the end of its stderr.
         while let Some(mut message) = self.frames.try_next().await? {
-            match (message["id"] == id, message.get("method")) {
-                (true, None) if message.get("error").is_none() => {
-                    return Ok(message["result"].take());
-                }
-                (true, None) => return Err(io::Error::other(message["error"].to_string())),
-                (_, Some(method)) => println!("  meanwhile: {method}"),
-                (false, None) => {}
+            if let Some(method) = message.get("method") {
+                println!("  meanwhile: {method}");
+            } else if message["id"] == id {
+                return match message.get("error") {
+                    Some(error) => Err(io::Error::other(error.to_string())),
+                    None => Ok(message["result"].take()),
+                };
             }
         }
         Err(io::ErrorKind::UnexpectedEof.into())
+    }
+
+    async fn send(&mut self, mut message: Value, params: Value) -> io::Result<()> {
+        message["jsonrpc"] = json!("2.0");
+        if !params.is_null() {
+            message["params"] = params;
+        }
+        self.frames.send(message).await
     }
 
     async fn see_it_end(mut self) -> io::Result<()> {
@@ -159,4 +159,40 @@ impl Encoder<Value> for Json {
         }
         Ok(())
     }
+}
+
+impl Decoder for Json {
+    type Item = Value;
+    type Error = io::Error;
+
+    fn decode(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Value>> {
+        let (end, separator): (_, &[u8]) = match self.0 {
+            Framing::ContentLength => (memmem::find(buffer, b"\r\n\r\n"), b"\r\n\r\n"),
+            Framing::Lines => (memchr(b'\n', buffer), b"\n"),
+        };
+        let Some(end) = end else { return Ok(None) };
+        let mut message = buffer[..end].as_ref();
+        let mut used = end + separator.len();
+        if let Framing::ContentLength = self.0 {
+            let rest = &buffer[used..];
+            let length = content_length(message)?;
+            let Some(body) = rest.get(..length) else {
+                return Ok(None);
+            };
+            message = body;
+            used += length;
+        }
+        let message = serde_json::from_slice(message)?;
+        buffer.advance(used);
+        Ok(Some(message))
+    }
+}
+
+fn content_length(head: &[u8]) -> io::Result<usize> {
+    let head = str::from_utf8(head).map_err(io::Error::other)?;
+    let fields = head.lines().filter_map(|line| line.split_once(':'));
+    fields
+        .filter(|(name, _)| name.eq_ignore_ascii_case("Content-Length"))
+        .find_map(|(_, length)| length.trim().parse().ok())
+        .ok_or_else(|| io::Error::other(format!("no Content-Length: {head:?}")))
 }

@@ -1,8 +1,12 @@
 //! The line scanner against one that has all of the output at hand: whatever the pieces in which the output
 //! arrives, the lines, how they end, what is dropped and what is left are the same.
 //!
-//! `cargo +nightly fuzz run lines` (or `RUSTC_BOOTSTRAP=1 cargo fuzz run lines` on stable), and
-//! `-- -max_total_time=600` to have it end.
+//! ```text
+//! RUSTC_BOOTSTRAP=1 cargo fuzz run -s none lines -- -max_total_time=600
+//! ```
+//!
+//! `RUSTC_BOOTSTRAP=1` is not needed with a nightly toolchain. Without `-s none` an address sanitizer looks too,
+//! at a quarter of the speed.
 #![no_main]
 
 mod child;
@@ -241,17 +245,8 @@ async fn compare(input: &Input, data: &[u8], options: LineOptions) {
             let blocks = io.line_blocks(stream.source());
             let blocks: Vec<_> = blocks.try_collect().await.expect("no error");
             assert!(blocks.iter().all(|block| !block.as_bytes().is_empty()));
-            let returns = options.terminator == Terminator::CarriageReturn;
-            let mut at = 0;
-            for block in &blocks {
-                let block = block.as_bytes();
-                assert!(data[at..].starts_with(block), "the bytes at {at}");
-                at += block.len();
-                // The `\n` of a `\r\n` of which the `\r` has ended a block is not a line of its own.
-                at +=
-                    usize::from(returns && block.ends_with(b"\r") && data[at..].starts_with(b"\n"));
-            }
-            assert_eq!(at, data.len());
+            let bytes: Vec<_> = blocks.iter().map(|block| block.as_bytes()).collect();
+            assert!(bytes.concat() == data, "the bytes");
             if expected
                 .iter()
                 .all(|line| (line.item.as_ref()).is_some_and(|(_, end)| *end != LineEnd::Limit))

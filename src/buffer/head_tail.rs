@@ -14,6 +14,8 @@ pub(super) struct HeadTail {
     head_cap: usize,
     tail_cap: usize,
     omitted: u64,
+    /// Something was dropped behind the head.
+    gap: bool,
 }
 
 impl HeadTail {
@@ -24,6 +26,7 @@ impl HeadTail {
             head_cap,
             tail_cap,
             omitted: 0,
+            gap: false,
         }
     }
 
@@ -33,6 +36,7 @@ impl HeadTail {
         self.tail_cap = tail_cap;
         if self.tail.is_empty() && head_cap == 0 {
             self.tail = std::mem::take(&mut self.head);
+            self.gap = false;
         }
     }
 
@@ -44,7 +48,7 @@ impl HeadTail {
         self.omitted
     }
 
-    /// The bytes up to the first gap, which is where something was dropped.
+    /// The bytes up to the first gap, which is where something was dropped; to be [joined](HeadTail::join) before.
     pub(super) fn front(&self) -> &[u8] {
         if self.head.is_empty() {
             &self.tail
@@ -55,7 +59,15 @@ impl HeadTail {
 
     /// Something was dropped behind [`front`](HeadTail::front), and more follows.
     pub(super) fn has_gap(&self) -> bool {
-        !self.head.is_empty() && !self.tail.is_empty()
+        self.gap && !self.head.is_empty() && !self.tail.is_empty()
+    }
+
+    /// Makes one piece of head and tail if nothing was dropped between them.
+    pub(super) fn join(&mut self) {
+        if !self.gap && !self.head.is_empty() && !self.tail.is_empty() {
+            self.head.extend_from_slice(&self.tail);
+            self.tail.clear();
+        }
     }
 
     /// Puts bytes back in front of everything, in one piece with what is there.
@@ -112,6 +124,7 @@ impl HeadTail {
         let excess = self.tail.len().saturating_sub(self.tail_cap);
         if excess > 0 {
             self.tail.advance(excess);
+            self.gap = !self.head.is_empty();
             self.omitted += excess as u64;
         }
         excess > 0
@@ -120,11 +133,13 @@ impl HeadTail {
     /// Takes at most `max` bytes from the front: a slice of the buffer they were read into.
     pub(super) fn take(&mut self, max: usize) -> Bytes {
         let front = self.front_mut();
-        if front.len() <= max {
+        let taken = if front.len() <= max {
             front.split().freeze()
         } else {
             front.split_to(max).freeze()
-        }
+        };
+        self.gap &= !self.head.is_empty();
+        taken
     }
 
     /// Takes what is at the front by copying it; the buffer is used again.
@@ -132,6 +147,7 @@ impl HeadTail {
         let front = self.front_mut();
         let copy = Bytes::copy_from_slice(front);
         front.clear();
+        self.gap &= !self.head.is_empty();
         copy
     }
 

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::{
     head_tail::HeadTail,
-    scan::{Cut, Scan},
+    scan::{Cut, Scan, half},
 };
 use crate::{
     limits::{Limit, MAX_COPY, MAX_READ, Overflow},
@@ -179,6 +179,7 @@ impl Inbox {
         eof: bool,
     ) -> Option<Result<(Bytes, LineEnd), ()>> {
         loop {
+            self.kept.join();
             if self.front.is_empty() {
                 self.front = self.take_lines(options.terminator);
             }
@@ -215,29 +216,31 @@ impl Inbox {
     }
 
     /// Takes all whole lines with their terminators, or a piece of more than `max_line_length` bytes of a line;
-    /// at the end of the stream all there is.
-    pub(crate) fn take_block(&mut self, options: &LineOptions, eof: bool) -> Option<Bytes> {
-        loop {
-            self.join();
-            let gap = self.kept.has_gap();
-            let data = if self.front.is_empty() {
-                self.kept.front()
-            } else {
-                &self.front
-            };
-            if let n @ 1.. = self.scan.swallow(data) {
-                self.drop_front(n);
-                continue;
-            }
-            let len = match self.scan.last_end(data, options.terminator) {
-                Some(end) => end,
-                None if eof || gap || data.len() > options.max_line_length => data.len(),
-                None => return None,
-            };
-            let block = self.cut(len);
-            self.scan.block_taken(&block, options.terminator);
-            return Some(block).filter(|block| !block.is_empty());
-        }
+    /// at the end of the stream all there is. The number is how many bytes at the front belong to the terminator of
+    /// the line before.
+    pub(crate) fn take_block(
+        &mut self,
+        options: &LineOptions,
+        eof: bool,
+    ) -> Option<(Bytes, usize)> {
+        self.join();
+        let gap = self.kept.has_gap();
+        let data = if self.front.is_empty() {
+            self.kept.front()
+        } else {
+            &self.front
+        };
+        let ended = eof || gap;
+        let whole = data.len() - half(data, options, ended);
+        let len = match self.scan.last_end(data, options.terminator) {
+            Some(end) => end,
+            None if ended || whole > options.max_line_length => whole,
+            None => return None,
+        };
+        let swallowed = self.scan.swallow(&data[..len]);
+        let block = self.cut(len);
+        self.scan.block_taken(&block, options.terminator);
+        Some((block, swallowed)).filter(|(block, _)| !block.is_empty())
     }
 
     /// All that is kept up to the last terminator.
@@ -266,6 +269,7 @@ impl Inbox {
 
     /// Makes one piece of what was given back and what came after it.
     fn join(&mut self) {
+        self.kept.join();
         if !self.front.is_empty() && self.kept.len() > 0 {
             let front = std::mem::take(&mut self.front);
             self.kept.push_front(front);
@@ -298,6 +302,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::line::LongLine;
 
     fn inbox(bytes: usize, overflow: Overflow) -> Inbox {
         Inbox::new(Limit { bytes, overflow })
@@ -347,6 +352,20 @@ mod tests {
         inbox.give_back(Bytes::from_static(b"a"));
         assert_eq!(inbox.len(), 4);
         assert_eq!(inbox.take_all(), "abcd");
+    }
+
+    #[test]
+    fn half_a_terminator_does_not_make_a_block_too_long() {
+        let options = LineOptions::default().max_line_length(3, LongLine::Split);
+        let mut inbox = inbox(100, Overflow::Fail);
+        let take = |inbox: &mut Inbox, eof| inbox.take_block(&options, eof).map(|(block, _)| block);
+        feed(&mut inbox, b"abc\r", 1);
+        assert_eq!(take(&mut inbox, false), None);
+        feed(&mut inbox, b"\n", 1);
+        assert_eq!(take(&mut inbox, false).unwrap(), "abc\r\n");
+        feed(&mut inbox, b"abcd\r", 1);
+        assert_eq!(take(&mut inbox, false).unwrap(), "abcd");
+        assert_eq!(take(&mut inbox, true).unwrap(), "\r");
     }
 
     #[test]

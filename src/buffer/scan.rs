@@ -9,6 +9,8 @@ use crate::line::{LineEnd, LineOptions, LongLine, Terminator};
 pub(super) struct Scan {
     /// So many bytes hold no terminator.
     clean: usize,
+    /// Of this kind.
+    terminator: Terminator,
     /// The front is the rest of a line that was too long: it is dropped up to its terminator.
     skipping: bool,
     /// A `\n` at the front is the second half of a `\r\n` whose `\r` has ended the line.
@@ -50,6 +52,7 @@ impl Scan {
         if let n @ 1.. = self.swallow(data) {
             return Cut::Swallow(n);
         }
+        self.look_for(options.terminator);
         let found = find(&data[self.clean..], options.terminator).map(|at| self.clean + at);
         self.clean = 0;
         let Some(at) = found else {
@@ -85,6 +88,14 @@ impl Scan {
         (len <= options.max_line_length).then_some((len, at + 1 - len))
     }
 
+    /// What holds none of one kind of terminator may hold one of another.
+    fn look_for(&mut self, terminator: Terminator) {
+        if self.terminator != terminator {
+            self.terminator = terminator;
+            self.clean = 0;
+        }
+    }
+
     /// How many bytes at the front belong to a terminator that has already ended a line.
     pub(super) fn swallow(&mut self, data: &[u8]) -> usize {
         let Some(first) = data.first() else { return 0 };
@@ -96,9 +107,7 @@ impl Scan {
         if self.skipping && !data.is_empty() {
             return Cut::Drop(data.len());
         }
-        // A `\r` at the end may be half of a terminator.
-        let half = !eof && options.terminator == Terminator::Newline && data.ends_with(b"\r");
-        if data.len() - usize::from(half) > options.max_line_length {
+        if data.len() - half(data, options, eof) > options.max_line_length {
             return self.too_long(options);
         }
         if eof && !data.is_empty() {
@@ -127,6 +136,7 @@ impl Scan {
 
     /// Where the last line in `data` ends that has a terminator.
     pub(super) fn last_end(&mut self, data: &[u8], terminator: Terminator) -> Option<usize> {
+        self.look_for(terminator);
         let fresh = &data[self.clean..];
         let last = match terminator {
             Terminator::Newline => memrchr(b'\n', fresh),
@@ -147,6 +157,12 @@ impl Scan {
         self.clean = 0;
         self.after_return = terminator == Terminator::CarriageReturn && block.ends_with(b"\r");
     }
+}
+
+/// How many bytes at the end of `data`, which holds no terminator, may be the first half of one: a `\r`.
+pub(super) fn half(data: &[u8], options: &LineOptions, eof: bool) -> usize {
+    let half = !eof && options.terminator == Terminator::Newline && data.ends_with(b"\r");
+    usize::from(half)
 }
 
 /// Where the first terminator is.

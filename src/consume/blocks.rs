@@ -44,11 +44,16 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineBlock {
     bytes: Bytes,
+    /// So many bytes at the front belong to the terminator of the line before.
+    swallowed: usize,
     terminator: Terminator,
 }
 
 impl LineBlock {
-    /// The lines, with their terminators.
+    /// The lines, with their terminators: put together, the blocks are the output, byte for byte.
+    ///
+    /// With [`Terminator::CarriageReturn`] a block may begin with the `\n` of a `\r\n` that was read in two pieces.
+    /// It belongs to the block before, and is no line of this one.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -61,7 +66,7 @@ impl LineBlock {
     /// The lines, without their terminators.
     pub fn iter(&self) -> BlockLines<'_> {
         BlockLines {
-            rest: &self.bytes,
+            rest: &self.bytes[self.swallowed..],
             terminator: self.terminator,
         }
     }
@@ -178,9 +183,13 @@ fn poll_block(
 ) -> Poll<Option<Result<LineBlock>>> {
     for _ in 0..STEPS_PER_POLL {
         let options = pump.driver.line_options;
-        if let Some(bytes) = pump.driver.reader_mut(source).take_block(&options) {
+        if let Some((bytes, swallowed)) = pump.driver.reader_mut(source).take_block(&options) {
             let terminator = options.terminator;
-            return Poll::Ready(Some(Ok(LineBlock { bytes, terminator })));
+            return Poll::Ready(Some(Ok(LineBlock {
+                bytes,
+                swallowed,
+                terminator,
+            })));
         }
         if pump.driver.reader(source).is_closed() {
             return Poll::Ready(pump.driver.take_error(source).map(Err));

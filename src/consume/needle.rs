@@ -16,7 +16,7 @@ use memchr::memmem;
 /// come next. End a regex with what follows the match (`version (\d+)\n`), or it stops as soon as it may: `\d+`
 /// matches one digit. An assertion at the end of a regex (`$`, `\z`, `\b`) sees what has arrived so far and no
 /// further: do without.
-pub trait Needle: Send {
+pub trait Needle: Send + Sync {
     /// The match in `output` that is complete first. Where several are at the same byte, the longest.
     ///
     /// The first `searched` bytes hold none; they have been asked about before.
@@ -98,7 +98,7 @@ impl<const N: usize> Needle for [u8; N] {
 
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
-        impl<T: Needle + ?Sized + Sync> Needle for $pointer {
+        impl<T: Needle + ?Sized> Needle for $pointer {
             fn find(&self, output: &[u8], searched: usize) -> Option<Found> {
                 (**self).find(output, searched)
             }

@@ -109,8 +109,8 @@ impl Reader {
         self.inbox.take(max)
     }
 
-    /// Takes whole lines, with their terminators.
-    pub(crate) fn take_block(&mut self, options: &LineOptions) -> Option<Bytes> {
+    /// Takes whole lines, with their terminators; see [`Inbox::take_block`].
+    pub(crate) fn take_block(&mut self, options: &LineOptions) -> Option<(Bytes, usize)> {
         self.inbox.take_block(options, self.end.is_none())
     }
 

@@ -32,3 +32,10 @@ mod promise_07_own_group;
 mod promise_08_stdin_ends;
 mod promise_09_bytes_first;
 mod promise_10_errors_tell_the_cause;
+
+mod expect;
+mod framed;
+mod line_options;
+mod line_properties;
+mod lines;
+mod needles;
