@@ -110,8 +110,8 @@ impl Error {
         self.0.status
     }
 
-    /// The last bytes (at most 4 KiB) that are known of the child's stderr. They were not consumed: a later
-    /// read still delivers them.
+    /// The last bytes (at most 4 KiB) that are known of the child's stderr. Unless the error carries the
+    /// [output](Error::output) they were not consumed: a later read still delivers them.
     pub fn stderr_tail(&self) -> &[u8] {
         &self.0.stderr_tail
     }

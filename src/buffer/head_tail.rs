@@ -34,9 +34,11 @@ impl HeadTail {
     pub(super) fn set_caps(&mut self, head_cap: usize, tail_cap: usize) {
         self.head_cap = head_cap;
         self.tail_cap = tail_cap;
-        if self.tail.is_empty() && head_cap == 0 {
+        if head_cap == 0 && self.tail.is_empty() && !self.gap {
             self.tail = std::mem::take(&mut self.head);
-            self.gap = false;
+        }
+        if tail_cap == 0 && self.head.is_empty() {
+            self.head = std::mem::take(&mut self.tail);
         }
     }
 
@@ -57,9 +59,9 @@ impl HeadTail {
         }
     }
 
-    /// Something was dropped behind [`front`](HeadTail::front), and more follows.
+    /// Something was dropped behind [`front`](HeadTail::front).
     pub(super) fn has_gap(&self) -> bool {
-        self.gap && !self.head.is_empty() && !self.tail.is_empty()
+        self.gap && !self.head.is_empty()
     }
 
     /// Makes one piece of head and tail if nothing was dropped between them.
@@ -188,6 +190,6 @@ impl HeadTail {
     }
 
     fn filling_head(&self) -> bool {
-        self.tail.is_empty() && self.head.len() < self.head_cap
+        !self.gap && self.tail.is_empty() && self.head.len() < self.head_cap
     }
 }

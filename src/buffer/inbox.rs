@@ -62,7 +62,7 @@ impl Inbox {
 
     /// How many bytes may be read into [`buffer`](Inbox::buffer) next; 0 when reading has to stop.
     pub(crate) fn room(&self) -> usize {
-        let kept = self.kept.len();
+        let kept = self.len();
         match self.limit.overflow {
             // One byte more, to tell a stream that ends at the limit from one that goes on.
             Overflow::Block | Overflow::Fail => {
@@ -75,10 +75,7 @@ impl Inbox {
     /// Room to the limit, whatever is to happen there, but for one large read at least: somebody is waiting
     /// to take it.
     pub(crate) fn room_to_limit(&self) -> usize {
-        self.limit
-            .bytes
-            .max(MAX_READ)
-            .saturating_sub(self.kept.len())
+        self.limit.bytes.max(MAX_READ).saturating_sub(self.len())
     }
 
     /// Where the next bytes are read to; to be followed by [`received`](Inbox::received).
@@ -95,7 +92,7 @@ impl Inbox {
 
     /// More than the limit came, and the limit is [`Overflow::Fail`].
     pub(crate) fn is_over(&self) -> bool {
-        self.limit.overflow == Overflow::Fail && self.kept.len() > self.limit.bytes
+        self.limit.overflow == Overflow::Fail && self.len() > self.limit.bytes
     }
 
     /// Takes what there is, at most `max` bytes: a slice of the buffer it was read into, unless it is little.
@@ -117,15 +114,20 @@ impl Inbox {
         self.take_joined(usize::MAX)
     }
 
-    /// Takes as one piece what the limit lets us keep; more can only be there with [`Overflow::Fail`], or
-    /// after the limit was lowered.
+    /// Takes as one piece what the limit lets us keep; what is over an [`Overflow::Fail`] limit stays.
     pub(crate) fn take_limited(&mut self) -> Bytes {
-        self.take_joined(self.limit.bytes)
+        match self.limit.overflow {
+            Overflow::Fail => self.take_joined(self.limit.bytes),
+            _ => self.take_joined(usize::MAX),
+        }
     }
 
     fn take_joined(&mut self, max: usize) -> Bytes {
         self.scan.reset();
-        let kept = self.kept.take_joined(max);
+        if self.front.len() > max {
+            return self.front.split_to(max);
+        }
+        let kept = self.kept.take_joined(max - self.front.len());
         if self.front.is_empty() {
             return kept;
         }
@@ -154,6 +156,16 @@ impl Inbox {
         } else {
             &self.front
         }
+    }
+
+    /// Drops and counts what is before a gap, if there is one; whether there was.
+    pub(crate) fn skip_gap(&mut self) -> bool {
+        let gap = self.front.is_empty() && self.kept.has_gap();
+        if gap {
+            self.scan.reset();
+            self.kept.omit(usize::MAX);
+        }
+        gap
     }
 
     /// Appends bytes from elsewhere.
@@ -283,14 +295,21 @@ impl Inbox {
 
     /// A copy of the last `max` bytes.
     pub(crate) fn last(&self, max: usize) -> Bytes {
-        self.kept.last(max)
+        let from_front = self.front.len().min(max.saturating_sub(self.kept.len()));
+        if from_front == 0 {
+            return self.kept.last(max);
+        }
+        let mut last = BytesMut::from(&self.front[self.front.len() - from_front..]);
+        last.extend_from_slice(&self.kept.last(max));
+        last.freeze()
     }
 }
 
 /// How much a limit keeps from the start, and how much from the end.
 fn caps(limit: Limit) -> (usize, usize) {
     match limit.overflow {
-        Overflow::Block | Overflow::Fail => (usize::MAX, 0),
+        // Not dropped here: reading stops.
+        Overflow::Block | Overflow::Fail => (usize::MAX, usize::MAX),
         Overflow::KeepHead => (limit.bytes, 0),
         Overflow::KeepTail => (0, limit.bytes),
         Overflow::KeepBoth => (limit.bytes / 2, limit.bytes - limit.bytes / 2),

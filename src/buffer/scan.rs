@@ -79,7 +79,7 @@ impl Scan {
     /// about it: a short cut that may always say `None`.
     #[inline]
     pub(super) fn plain(&self, data: &[u8], options: &LineOptions) -> Option<(usize, usize)> {
-        if self.skipping || options.terminator != Terminator::Newline {
+        if self.skipping || self.after_return || options.terminator != Terminator::Newline {
             return None;
         }
         let at = memchr(b'\n', data)?;
@@ -99,7 +99,9 @@ impl Scan {
     /// How many bytes at the front belong to a terminator that has already ended a line.
     pub(super) fn swallow(&mut self, data: &[u8]) -> usize {
         let Some(first) = data.first() else { return 0 };
-        usize::from(std::mem::take(&mut self.after_return) && *first == b'\n')
+        let hit = std::mem::take(&mut self.after_return) && *first == b'\n';
+        self.clean = self.clean.saturating_sub(usize::from(hit));
+        usize::from(hit)
     }
 
     /// There is no terminator in `data`.
@@ -155,6 +157,7 @@ impl Scan {
     /// A block of whole lines has been taken.
     pub(super) fn block_taken(&mut self, block: &[u8], terminator: Terminator) {
         self.clean = 0;
+        self.skipping = false;
         self.after_return = terminator == Terminator::CarriageReturn && block.ends_with(b"\r");
     }
 }

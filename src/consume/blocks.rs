@@ -182,7 +182,7 @@ fn poll_block(
     source: Source,
 ) -> Poll<Option<Result<LineBlock>>> {
     for _ in 0..STEPS_PER_POLL {
-        let options = pump.driver.line_options;
+        let options = pump.driver.line_options();
         if let Some((bytes, swallowed)) = pump.driver.reader_mut(source).take_block(&options) {
             let terminator = options.terminator;
             return Poll::Ready(Some(Ok(LineBlock {

@@ -36,7 +36,9 @@ impl ProcessIo {
     /// Receives from stdout until `needle` matches, and takes the output up to the end of the match. What comes
     /// after it stays for the next call. See [`Needle`] for what matches first.
     ///
-    /// Costs time in proportion to the output, and keeps as much of it as the [limit](crate::Limits) lets us.
+    /// Costs time in proportion to the output, and keeps as much of it as the [limit](crate::Limits) lets us, 64 KiB
+    /// at least. Where output was dropped before, what was kept from before that is dropped too, and counted, when it
+    /// holds no match.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -54,7 +56,7 @@ impl ProcessIo {
     /// # Errors
     ///
     /// [`is_eof`](crate::Error::is_eof) if the output ends before: the error carries the exit status, if the child
-    /// exits within 200 ms of that, the unmatched [output](crate::Error::output) and the end of stderr.
+    /// exits within 200 ms of that, and takes along all the unmatched [output](crate::Error::output), of both streams.
     /// [`is_limit`](crate::Error::is_limit) if there is no match in as much as may be kept; it stays to be
     /// received. Else as [`recv`](Self::recv).
     ///
@@ -123,7 +125,10 @@ impl ProcessIo {
             Some(Ok(None)) => {
                 // The streams end a moment before the exit is seen.
                 let grace = after(DEFAULT_DRAIN_IDLE);
-                let _ = until(grace, |cx| self.as_pump().poll_wait(cx)).await;
+                match until(grace, |cx| self.as_pump().poll_wait(cx)).await {
+                    Some(Err(error)) if error.is_input() => return Err(error),
+                    _ => {}
+                }
                 let mut pump = self.as_pump();
                 let error = pump.driver.error(Kind::Eof);
                 Err(error.with_output(pump.partial()))
@@ -156,11 +161,19 @@ fn poll_expect(
             }
             *searched = Some(output.len());
         }
+        if pump.driver.reader_mut(stream).skip_gap() {
+            *searched = None;
+            continue;
+        }
         let driver = &mut *pump.driver;
         let closed = driver.reader(stream).is_closed()
             && (source != ReadSource::Both || driver.reader(Source::Stderr).is_closed());
         if closed {
-            if let Some(error) = driver.take_error(stream) {
+            let mut error = driver.take_error(stream);
+            if source == ReadSource::Both {
+                error = error.or_else(|| driver.take_error(Source::Stderr));
+            }
+            if let Some(error) = error {
                 return Poll::Ready(Err(error));
             }
             return Poll::Ready(Ok(needle.find_at_eof().map(|index| Match {

@@ -100,7 +100,7 @@ impl<T: Receive> Lines<T> {
 
     /// Sets by what rules the output is taken apart, from here on. The rules belong to the handle and stay.
     pub fn with_options(mut self, options: LineOptions) -> Self {
-        self.io.pump().driver.line_options = options;
+        self.io.pump().driver.set_line_options(options);
         self
     }
 
@@ -180,7 +180,7 @@ impl ProcessIo {
 
     /// Sets by what rules output is taken apart into lines.
     pub fn set_line_options(&mut self, options: LineOptions) {
-        self.as_pump().driver.line_options = options;
+        self.as_pump().driver.set_line_options(options);
     }
 
     /// What has been received from `source` and not been taken: the beginning of a line, such as a prompt, if

@@ -12,8 +12,8 @@ use memchr::memmem;
 /// # The rule
 ///
 /// A needle matches as soon as it can: at the shortest beginning of the output that holds a match. That depends on
-/// the output alone and not on the pieces in which it arrives, and nothing has to wait for what might
-/// come next. End a regex with what follows the match (`version (\d+)\n`), or it stops as soon as it may: `\d+`
+/// the output alone and not on the pieces in which it arrives (but see `REGEX_WINDOW` for very long matches of a
+/// regex), and nothing has to wait for what might come next. End a regex with what follows the match (`version (\d+)\n`), or it stops as soon as it may: `\d+`
 /// matches one digit. An assertion at the end of a regex (`$`, `\z`, `\b`) sees what has arrived so far and no
 /// further: do without.
 pub trait Needle: Send + Sync {

@@ -112,6 +112,7 @@ impl ProcessIo {
     /// calls. stdin stays open: a child that reads until end-of-file needs [`close_stdin`](Self::close_stdin)
     /// first. May be called again, and gives the same answer.
     ///
+    /// With [`Overflow::Block`](crate::Overflow::Block) it is content with the exit, if the limit holds back the rest.
     /// With [`Drain`] as it is by default this is when the child has exited, or 200 ms to 5 s later when a
     /// descendant holds its pipes. [`Control::wait`] waits for nothing but the exit.
     ///

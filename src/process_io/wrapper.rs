@@ -134,10 +134,8 @@ impl ProcessIOWrapper {
         self.source = source;
         if let Some(unread) = source.unread() {
             let driver = &mut self.io.recv.driver;
-            let overflow = Overflow::KeepTail;
             let limit = driver.limit(unread);
-            let Limit { bytes, .. } = limit;
-            driver.set_limit(unread, Limit { bytes, overflow });
+            driver.set_limit(unread, tail_of(limit));
             self.limit = Some((unread, limit));
         }
         self
@@ -244,7 +242,11 @@ impl ProcessIOWrapper {
 
     fn give_back(&mut self) {
         if let Some((unread, limit)) = self.limit.take() {
-            self.io.recv.driver.set_limit(unread, limit);
+            let driver = &mut self.io.recv.driver;
+            // Unless the user has set another one meanwhile.
+            if driver.limit(unread) == tail_of(limit) {
+                driver.set_limit(unread, limit);
+            }
         }
         let (source, piece) = &mut self.piece;
         let piece = std::mem::take(piece);
@@ -325,6 +327,14 @@ impl ProcessIOWrapper {
     pub(super) fn advance(&mut self, n: usize) {
         self.piece.1.advance(n);
         self.position += n as u64;
+    }
+}
+
+/// As much, but of the end.
+fn tail_of(limit: Limit) -> Limit {
+    Limit {
+        overflow: Overflow::KeepTail,
+        ..limit
     }
 }
 

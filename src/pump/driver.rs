@@ -3,7 +3,7 @@
 use std::{
     process::ExitStatus,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -13,6 +13,7 @@ use super::{
     Guard, Want, Writer,
     exit::{Exit, Streams},
     read::{Reader, Step},
+    wakers::waker_for,
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -33,7 +34,9 @@ pub(crate) struct Driver {
     /// A pipe was still open when the run was over.
     pipes_held: bool,
     elapsed: Option<Duration>,
-    pub(crate) line_options: LineOptions,
+    line_options: LineOptions,
+    /// Of the task that waits.
+    waker: Waker,
     /// How many times in a row the stream whose turn it was had nothing.
     passed_over: u8,
     /// How many pieces were received in a row without a look at anything else.
@@ -59,6 +62,7 @@ impl Driver {
             pipes_held: false,
             elapsed: None,
             line_options: LineOptions::default(),
+            waker: Waker::noop().clone(),
             passed_over: 0,
             hasty: 0,
             told_exit: false,
@@ -94,6 +98,18 @@ impl Driver {
 
     pub(crate) fn set_drain(&mut self, drain: Drain) {
         self.exit.drain = drain;
+    }
+
+    pub(crate) fn line_options(&self) -> LineOptions {
+        self.line_options
+    }
+
+    pub(crate) fn set_line_options(&mut self, options: LineOptions) {
+        let max_line_length = options.max_line_length.max(1);
+        self.line_options = LineOptions {
+            max_line_length,
+            ..options
+        };
     }
 
     pub(crate) fn omitted(&self, source: Source) -> u64 {
@@ -214,14 +230,25 @@ impl Driver {
             return None;
         }
         self.hasty += 1;
+        self.waker.clone_from(cx.waker());
         Some(self.reader_mut(source).poll_step(cx, Want::Piece, false) == Step::Moved)
     }
 
-    /// Watches the exit and reads each stream once, as `want`ed of stdout and stderr; whether anything moved.
+    /// Polls with the waker that is to be woken, see [`waker_for`].
     fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
         if self.exit.is_over() {
             return false;
         }
+        if !direct {
+            self.waker.clone_from(cx.waker());
+            return self.pass_once(cx, want, false);
+        }
+        let waker = waker_for(&mut self.waker, cx);
+        self.pass_once(&mut Context::from_waker(&waker), want, true)
+    }
+
+    /// Watches the exit and reads each stream once, as `want`ed of stdout and stderr; whether anything moved.
+    fn pass_once(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
         let seen = self.exit.poll_seen(cx, &self.guard.control, direct);
         if seen {
             self.stdout.note_exit();
@@ -245,6 +272,8 @@ impl Driver {
         let over = self.exit.poll_over(cx, streams, !direct);
         if over {
             self.finish();
+            // Another task may be waiting for room in stdin, which will not come.
+            cx.waker().wake_by_ref();
         }
         seen || over || steps.contains(&Step::Moved)
     }
@@ -275,13 +304,12 @@ impl Driver {
     pub(super) fn take_output(&mut self, stdin_written: u64) -> Output {
         let stdout = self.stdout.inbox.take_limited();
         let stderr = self.stderr.inbox.take_limited();
-        let over = |reader: &Reader| reader.inbox.len() as u64;
         Output {
             status: self.exit.status,
             stdout,
             stderr,
-            stdout_omitted: self.stdout.inbox.omitted() + over(&self.stdout),
-            stderr_omitted: self.stderr.inbox.omitted() + over(&self.stderr),
+            stdout_omitted: self.stdout.inbox.omitted(),
+            stderr_omitted: self.stderr.inbox.omitted(),
             pipes_held: self.pipes_held,
             stdin_written,
             elapsed: (self.elapsed).unwrap_or_else(|| self.guard.started.elapsed()),
@@ -302,10 +330,11 @@ impl Pump<'_> {
     /// the outputs or the exit moved. With `direct` the kernel is asked when the reactor knows of nothing.
     pub(crate) fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
         if let Some(writer) = self.writer.as_deref_mut() {
-            let _ = match direct {
-                true => writer.poll_flush_now(cx),
-                false => writer.poll_flush(cx),
-            };
+            if direct {
+                writer.flush_now();
+            } else {
+                let _ = writer.poll_flush(cx);
+            }
         }
         let moved = self.driver.pass(cx, want, direct);
         if self.driver.is_over() {

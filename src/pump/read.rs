@@ -119,6 +119,11 @@ impl Reader {
         self.inbox.has_no_front()
     }
 
+    /// Drops what is before a gap, if there is one; whether there was.
+    pub(crate) fn skip_gap(&mut self) -> bool {
+        self.inbox.skip_gap()
+    }
+
     /// All that has been received, in one piece.
     pub(crate) fn pending(&mut self) -> &[u8] {
         self.inbox.pending()

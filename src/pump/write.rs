@@ -30,6 +30,8 @@ pub(crate) struct Writer {
     unflushed: bool,
     written: u64,
     broken: Option<Broken>,
+    /// Of the task that waits.
+    waker: Waker,
     feed_error: Option<io::Error>,
 }
 
@@ -50,6 +52,7 @@ impl Writer {
             unflushed: false,
             written: 0,
             broken: None,
+            waker: Waker::noop().clone(),
             feed_error: None,
         }
     }
@@ -100,11 +103,7 @@ impl Writer {
     /// Closes stdin as soon as all that is queued has been written.
     pub(crate) fn close(&mut self) {
         self.closing = true;
-        if self.outbox.is_empty() && self.feed.is_none() {
-            if let Some(WriteEnd::Pipe(_)) = self.end {
-                self.end = None;
-            }
-        }
+        self.flush_now();
     }
 
     /// The run is over: nobody will read any more.
@@ -121,24 +120,22 @@ impl Writer {
 
     /// Writes what is queued until it is all gone, or stdin is.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_flush_or(cx, |_, _| Poll::Pending)
+        self.waker.clone_from(cx.waker());
+        self.poll_flush_or(cx, |_, _, _| Poll::Pending)
     }
 
-    /// As [`poll_flush`](Writer::poll_flush), also if the reactor does not know yet that there is room.
-    pub(super) fn poll_flush_now(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_flush_or(cx, WriteEnd::try_write)
-    }
-
-    /// Writes what the pipe takes now of what is queued.
+    /// Writes what the pipe takes now of what is queued, also if the reactor does not know that there is room.
     pub(crate) fn flush_now(&mut self) {
-        let _ = self.poll_flush_now(&mut Context::from_waker(Waker::noop()));
+        // A pipe forgets the waker it had when it is polled with another.
+        let waker = self.waker.clone();
+        let _ = self.poll_flush_or(&mut Context::from_waker(&waker), WriteEnd::try_write);
     }
 
     /// `or_else` writes when the reactor knows of no room.
     fn poll_flush_or(
         &mut self,
         cx: &mut Context<'_>,
-        or_else: fn(&mut WriteEnd, &[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+        or_else: fn(&mut WriteEnd, &mut Context<'_>, &[IoSlice<'_>]) -> Poll<io::Result<usize>>,
     ) -> Poll<()> {
         for _ in 0..STEPS_PER_POLL {
             self.poll_feed(cx);
@@ -161,7 +158,7 @@ impl Writer {
                 let (slices, n) = self.outbox.slices();
                 let mut written = end.poll_write(cx, &slices[..n]);
                 if written.is_pending() {
-                    written = or_else(end, &slices[..n]);
+                    written = or_else(end, cx, &slices[..n]);
                 }
                 match written {
                     Poll::Ready(written) => written.map(|n| self.wrote(n)),
@@ -215,21 +212,22 @@ impl Writer {
 
     /// Writes what the pipe takes now, once all that was queued before is gone; 0 if it is full.
     pub(crate) fn try_write(&mut self, data: &[u8]) -> Result<usize, Error> {
-        while !self.outbox.is_empty() {
-            let (slices, n) = self.outbox.slices();
-            let Some(end) = &mut self.end else { break };
-            match end.try_write(&slices[..n]) {
-                Poll::Ready(Ok(n)) => self.wrote(n),
-                Poll::Ready(Err(error)) => self.fail(Some(error)),
-                Poll::Pending => return Ok(0),
-            }
+        self.flush_now();
+        if !self.outbox.is_empty() {
+            return Ok(0);
         }
         self.check_open()?;
         let Some(end) = self.end.as_mut().filter(|_| !data.is_empty()) else {
             return Ok(0);
         };
-        match end.try_write(&[IoSlice::new(data)]) {
-            Poll::Ready(result) => self.conclude(result),
+        let waker = self.waker.clone();
+        let cx = &mut Context::from_waker(&waker);
+        match end.try_write(cx, &[IoSlice::new(data)]) {
+            Poll::Ready(result) => {
+                let sent = self.conclude(result);
+                self.flush_now();
+                sent
+            }
             Poll::Pending => Ok(0),
         }
     }

@@ -6,7 +6,7 @@ use std::{
     io::{self, IoSlice},
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{BufMut, BytesMut};
@@ -149,9 +149,7 @@ impl ReadEnd {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Pipe(pipe) => not_blocked(pipe.try_read(buffer, max)),
-            Self::Any(_) => {
-                self.poll_read_now(&mut Context::from_waker(Waker::noop()), buffer, max)
-            }
+            Self::Any(_) => Poll::Pending,
         }
     }
 
@@ -195,13 +193,14 @@ impl WriteEnd {
     }
 
     /// Writes what is taken now, whatever the reactor knows and however much of its budget the task has used up.
-    pub(crate) fn try_write(&mut self, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    pub(crate) fn try_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         match self {
             Self::Pipe(pipe) => not_blocked(pipe.try_write(slices)),
-            Self::Any(_) => {
-                let mut cx = Context::from_waker(Waker::noop());
-                unbudgeted(&mut cx, |cx| self.poll_write(cx, slices))
-            }
+            Self::Any(_) => unbudgeted(cx, |cx| self.poll_write(cx, slices)),
         }
     }
 

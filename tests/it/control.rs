@@ -243,3 +243,21 @@ mod signals {
         kill_process(pid, rustix::process::Signal::KILL).unwrap();
     }
 }
+
+#[test]
+fn it_waits_in_another_runtime_when_that_of_the_spawn_is_gone() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let first = runtime();
+    let (over, running, io) = first.block_on(async {
+        let mut over = ProcessIo::spawn(child(&["exit", "3"])).unwrap();
+        within(over.wait()).await.unwrap();
+        let running = ProcessIo::spawn(child(&["deaf"])).unwrap();
+        (over.control(), running.control(), running)
+    });
+    drop(first);
+    runtime().block_on(async {
+        assert_eq!(within(over.wait()).await.unwrap().code(), Some(3));
+        let (status, ()) = tokio::join!(within(running.wait()), async { drop(io) });
+        assert!(!status.unwrap().success());
+    });
+}

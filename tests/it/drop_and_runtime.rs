@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::{StreamExt, poll};
-use process_io::{Control, ProcessIOWrapper, ProcessIo, Source};
+use process_io::{Control, ProcessIOWrapper, ProcessIo, Redirect, Source};
 use tokio::{io::AsyncReadExt, runtime::Runtime};
 
 use crate::support::{GENEROUS, alone, child, eventually, exists, is_alive, pattern, sh, within};
@@ -415,4 +415,28 @@ async fn sigchld_is_not_needed() {
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
     let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
     assert_eq!(caught >> (SIGCHLD - 1) & 1, 0, "{caught:x}");
+}
+
+#[test]
+fn a_runtime_without_io_starts_no_child() {
+    let marker = tempfile::tempdir().unwrap();
+    let file = marker.path().join("started");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let spawned = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let mut touch = process_io::Command::new("touch");
+            touch.arg(&file);
+            let touch = ProcessIo::builder(touch).stdin(Redirect::Null);
+            touch.stdout(Redirect::Null).stderr(Redirect::Null).spawn()
+        })
+    }));
+    assert!(spawned.is_err());
+    // A child that ends after any that was started by mistake.
+    std::process::Command::new("sleep")
+        .arg("0.2")
+        .status()
+        .unwrap();
+    assert!(!file.exists());
 }

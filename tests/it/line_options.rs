@@ -381,3 +381,58 @@ async fn a_child_that_dies_in_mid_line() {
     assert_eq!(all(&mut io).await, expected);
     assert_eq!(within(io.wait()).await.unwrap().signal(), Some(9));
 }
+
+#[tokio::test]
+async fn rules_may_change_after_half_a_terminator() {
+    for terminator in [Terminator::Byte(0), Terminator::Newline] {
+        let (parts, mut child) = memory::child();
+        let mut io = ProcessIo::from_parts(parts);
+        io.set_line_options(LineOptions::default().terminator(Terminator::CarriageReturn));
+        child.stdout.write_all(b"a\r").await.unwrap();
+        let line = within(io.recv_line(Source::Stdout)).await.unwrap().unwrap();
+        assert_eq!(line.as_bytes(), b"a");
+        io.set_line_options(LineOptions::default().terminator(terminator));
+        child.stdout.write_all(b"\nxyz").await.unwrap();
+        child.exit(0);
+        let line = within(io.recv_line(Source::Stdout)).await.unwrap().unwrap();
+        assert_eq!(line.as_bytes(), b"xyz", "{terminator:?}");
+    }
+}
+
+#[tokio::test]
+async fn blocks_end_what_a_cut_line_left_behind() {
+    let (parts, mut child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    io.set_line_options(LineOptions::default().max_line_length(3, LongLine::Cut));
+    child.stdout.write_all(b"abcdef\nx\n").await.unwrap();
+    let cut = within(io.recv_line(Source::Stdout)).await.unwrap().unwrap();
+    assert_eq!(cut.as_bytes(), b"abc");
+    let block = within(io.line_blocks(Source::Stdout).next())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(block.as_bytes(), b"def\nx\n");
+    child.stdout.write_all(b"y\n").await.unwrap();
+    let line = within(io.recv_line(Source::Stdout)).await.unwrap().unwrap();
+    assert_eq!(line.as_bytes(), b"y");
+}
+
+#[tokio::test]
+async fn a_longest_line_of_nothing_is_one_byte() {
+    let (parts, mut child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    let mut options = LineOptions::default();
+    options.max_line_length = 0;
+    options.long_line = LongLine::Split;
+    io.set_line_options(options);
+    child.stdout.write_all(b"ab\n").await.unwrap();
+    child.exit(0);
+    let lines: Vec<_> = within(
+        io.stdout_lines()
+            .map_ok(|line| line.to_string())
+            .try_collect(),
+    )
+    .await
+    .unwrap();
+    assert_eq!(lines, ["a", "b"]);
+}

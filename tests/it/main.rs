@@ -9,6 +9,7 @@ mod combinators;
 mod exchange;
 mod fair_streams;
 mod feed_and_collect;
+mod limits_may_change;
 mod memory_child;
 mod merge_stderr;
 mod nowait;

@@ -2,8 +2,8 @@
 
 use std::{thread, time::Instant};
 
-use process_io::{Builder, ProcessIOWrapper, ProcessIo, Recv, Source};
-use tokio::io::AsyncReadExt;
+use process_io::{Builder, ProcessIOWrapper, ProcessIo, Recv, Source, transport::memory};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{GENEROUS, assert_bytes, child, pattern, within};
 
@@ -318,4 +318,30 @@ fn the_receiving_half_asks_the_kernel_too() {
                 .then_some(())
         });
     });
+}
+
+#[tokio::test]
+async fn it_does_not_take_away_the_wake_up_of_one_that_waits() {
+    let (parts, mut child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    let speaker = async move {
+        tokio::task::yield_now().await;
+        child.stdout.write_all(b"hello").await.unwrap();
+        std::future::pending::<()>().await;
+    };
+    let listener = std::future::poll_fn(|cx| {
+        let heard = io.poll_recv(cx, Source::Stdout);
+        if heard.is_pending() {
+            assert_eq!(io.recv_nowait(Source::Stderr).unwrap(), Recv::Empty);
+            assert_eq!(io.send_nowait(b"").unwrap(), 0);
+        }
+        heard
+    });
+    let heard = within(async {
+        tokio::select! {
+            heard = tokio::spawn(speaker) => unreachable!("{heard:?}"),
+            heard = listener => heard,
+        }
+    });
+    assert_eq!(heard.await.unwrap().unwrap(), "hello");
 }

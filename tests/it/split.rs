@@ -1,7 +1,8 @@
 //! The two directions apart, lent or owned, and put together again.
 
 use futures::{SinkExt, StreamExt, TryStreamExt, stream};
-use process_io::{Event, ProcessIo, Recv, Source};
+use process_io::{Event, ProcessIo, Recv, Source, transport::memory};
+use tokio::io::AsyncReadExt;
 
 use crate::support::{GENEROUS, assert_bytes, child, pattern, within};
 
@@ -157,4 +158,15 @@ async fn the_child_is_killed_with_the_second_half() {
         drop(other);
         eventually("the child is gone", || !exists(pid)).await;
     }
+}
+
+#[tokio::test]
+async fn a_half_closes_the_stdin_of_any_transport() {
+    let (parts, mut child) = memory::child();
+    let (mut send, _recv) = ProcessIo::from_parts(parts).into_split();
+    send.close_stdin();
+    let mut heard = Vec::new();
+    within(child.stdin.read_to_end(&mut heard)).await.unwrap();
+    assert_eq!(heard, b"");
+    drop(send);
 }

@@ -48,7 +48,10 @@ impl Drop for Grown {
 /// EPERM, past the user's or the system's limit, and EBUSY are no harm.
 #[cfg(target_os = "linux")]
 fn set_size(pipe: &OwnedFd) -> bool {
-    rustix::pipe::fcntl_setpipe_size(pipe, GROWN_PIPE).is_ok()
+    use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
+    // With pages of 64 KiB a pipe is larger from the start.
+    fcntl_getpipe_size(pipe).is_ok_and(|size| size < GROWN_PIPE)
+        && fcntl_setpipe_size(pipe, GROWN_PIPE).is_ok()
 }
 
 #[cfg(not(target_os = "linux"))]

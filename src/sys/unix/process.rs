@@ -71,13 +71,16 @@ impl Process {
     pub(crate) async fn exited(self: Arc<Self>) -> io::Result<ExitStatus> {
         #[cfg(target_os = "linux")]
         if let Some(pidfd) = &self.pidfd {
-            loop {
-                let mut guard = pidfd.readable().await?;
+            // An error means that the runtime it is registered with is gone; another one may be here.
+            while let Ok(mut guard) = pidfd.readable().await {
                 match self.observe()? {
                     Some(status) => return Ok(status),
                     None => guard.clear_ready(),
                 }
             }
+        }
+        if let Some(status) = self.observe()? {
+            return Ok(status);
         }
         // Listen before looking, or an exit in between would be missed.
         let mut children = signal(SignalKind::child())?;
@@ -92,27 +95,36 @@ impl Process {
     /// The status, if the child has exited.
     pub(crate) fn observe(&self) -> io::Result<Option<ExitStatus>> {
         let mut state = self.state();
+        self.look(&mut state)?;
+        match *state {
+            State::Running => Ok(None),
+            State::Exited(status) | State::Reaped(status) => Ok(Some(status)),
+            State::Lost => Err(io::Error::other(
+                "something else in this process has waited for the child, or SIGCHLD is ignored",
+            )),
+        }
+    }
+
+    /// Brings the state up to date.
+    fn look(&self, state: &mut State) -> io::Result<()> {
         if let State::Running = *state {
             *state = match self.waitid(WaitIdOptions::NOWAIT) {
-                Ok(None) => return Ok(None),
+                Ok(None) => State::Running,
                 Ok(Some(status)) => State::Exited(status),
                 Err(rustix::io::Errno::CHILD) => State::Lost,
                 Err(error) => return Err(error.into()),
             };
         }
-        match *state {
-            State::Exited(status) | State::Reaped(status) => Ok(Some(status)),
-            State::Running | State::Lost => Err(io::Error::other(
-                "something else in this process has waited for the child, or SIGCHLD is ignored",
-            )),
-        }
+        Ok(())
     }
 
     /// Sends a signal. Succeeds without sending anything when there is nobody left to get it.
     pub(crate) fn signal(&self, number: i32, scope: Scope) -> io::Result<()> {
         let signal = Signal::from_named_raw(number)
             .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-        let state = self.state();
+        let mut state = self.state();
+        // Somebody else may have reaped it, and its number may be another's by now.
+        self.look(&mut state)?;
         let sent = match (*state, scope) {
             (State::Reaped(_) | State::Lost, _) => Ok(()),
             (_, Scope::Tree) if self.leads_group => {

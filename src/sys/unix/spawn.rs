@@ -38,6 +38,10 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends) -> io::Re
         }
         None => (stdout, stderr) = (connect_both(ends.stdout, command)?, None),
     }
+    if stdin.is_none() && stdout.is_none() && stderr.is_none() {
+        // A runtime without I/O panics when it is asked for it: better now than when there is a child.
+        PipeReader::new(pipe()?.0)?;
+    }
     if ends.group {
         command.process_group(0);
     }
@@ -91,7 +95,7 @@ fn direct(redirect: Redirect) -> io::Result<Stdio> {
         Redirect::Null => Stdio::null(),
         Redirect::Inherit => Stdio::inherit(),
         Redirect::File(file) => file.into(),
-        Redirect::Pipe => Stdio::piped(),
+        Redirect::Pipe => unreachable!("our pipes are made by the callers"),
     })
 }
 
