@@ -17,8 +17,19 @@ pub const DEFAULT_MAX_LINE_LENGTH: usize = 16 << 20;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Line {
     bytes: Bytes,
-    source: Source,
-    end: LineEnd,
+    origin: Origin,
+}
+
+/// Source and end in one word: a line is moved about more often than it is asked for them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+enum Origin {
+    StdoutTerminator,
+    StdoutEof,
+    StdoutLimit,
+    StderrTerminator,
+    StderrEof,
+    StderrLimit,
 }
 
 /// What ended a [`Line`].
@@ -35,7 +46,15 @@ pub enum LineEnd {
 impl Line {
     #[inline]
     pub(crate) fn new(bytes: Bytes, source: Source, end: LineEnd) -> Self {
-        Self { bytes, source, end }
+        let origin = match (source, end) {
+            (Source::Stdout, LineEnd::Terminator) => Origin::StdoutTerminator,
+            (Source::Stdout, LineEnd::Eof) => Origin::StdoutEof,
+            (Source::Stdout, LineEnd::Limit) => Origin::StdoutLimit,
+            (Source::Stderr, LineEnd::Terminator) => Origin::StderrTerminator,
+            (Source::Stderr, LineEnd::Eof) => Origin::StderrEof,
+            (Source::Stderr, LineEnd::Limit) => Origin::StderrLimit,
+        };
+        Self { bytes, origin }
     }
 
     /// The line as bytes.
@@ -64,12 +83,19 @@ impl Line {
 
     /// The stream it came from.
     pub fn source(&self) -> Source {
-        self.source
+        match self.origin {
+            Origin::StdoutTerminator | Origin::StdoutEof | Origin::StdoutLimit => Source::Stdout,
+            Origin::StderrTerminator | Origin::StderrEof | Origin::StderrLimit => Source::Stderr,
+        }
     }
 
     /// What ended it.
     pub fn end(&self) -> LineEnd {
-        self.end
+        match self.origin {
+            Origin::StdoutTerminator | Origin::StderrTerminator => LineEnd::Terminator,
+            Origin::StdoutEof | Origin::StderrEof => LineEnd::Eof,
+            Origin::StdoutLimit | Origin::StderrLimit => LineEnd::Limit,
+        }
     }
 }
 
@@ -90,8 +116,8 @@ impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Line")
             .field("bytes", &self.bytes)
-            .field("source", &self.source)
-            .field("end", &self.end)
+            .field("source", &self.source())
+            .field("end", &self.end())
             .finish()
     }
 }

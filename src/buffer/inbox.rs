@@ -1,8 +1,9 @@
 //! [`Inbox`]: what has been received from one stream and not yet been taken, within its limit.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use super::{
+    front::Front,
     head_tail::HeadTail,
     scan::{Cut, Scan, half},
 };
@@ -15,7 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Inbox {
     /// Comes before everything else: given back by a consumer, or a block of lines that is being taken apart.
-    front: Bytes,
+    front: Front,
     kept: HeadTail,
     limit: Limit,
     scan: Scan,
@@ -25,7 +26,7 @@ impl Inbox {
     pub(crate) fn new(limit: Limit) -> Self {
         let (head, tail) = caps(limit);
         Self {
-            front: Bytes::new(),
+            front: Front::new(),
             kept: HeadTail::new(head, tail),
             limit,
             scan: Scan::default(),
@@ -131,7 +132,7 @@ impl Inbox {
         if self.front.is_empty() {
             return kept;
         }
-        let mut all = BytesMut::from(std::mem::take(&mut self.front));
+        let mut all = BytesMut::from(self.front.replace(Bytes::new()));
         all.extend_from_slice(&kept);
         all.freeze()
     }
@@ -140,11 +141,11 @@ impl Inbox {
     pub(crate) fn give_back(&mut self, bytes: Bytes) {
         self.scan.reset();
         if self.front.is_empty() {
-            self.front = bytes;
+            self.front.replace(bytes);
         } else if !bytes.is_empty() {
             let mut joined = BytesMut::from(bytes);
             joined.extend_from_slice(&self.front);
-            self.front = joined.freeze();
+            self.front.replace(joined.freeze());
         }
     }
 
@@ -173,14 +174,17 @@ impl Inbox {
         self.kept.push(bytes);
     }
 
-    /// Takes the next line if it is what nearly every line is: whole, and in a block. Otherwise
-    /// [`take_line`](Inbox::take_line) knows.
+    /// The lengths of the next line and of its terminator, if it is what nearly every line is: whole, and in
+    /// a block. Otherwise [`take_line`](Inbox::take_line) knows.
     #[inline]
-    pub(crate) fn take_plain_line(&mut self, options: &LineOptions) -> Option<Bytes> {
-        let (len, skip) = self.scan.plain(&self.front, options)?;
-        let line = self.front.split_to(len);
-        self.front.advance(skip);
-        Some(line)
+    pub(crate) fn plain_line(&self, options: &LineOptions) -> Option<(usize, usize)> {
+        self.scan.plain(&self.front, options)
+    }
+
+    /// Takes the line that [`plain_line`](Inbox::plain_line) has found.
+    #[inline(always)]
+    pub(crate) fn take_plain_line(&mut self, (len, skip): (usize, usize)) -> Bytes {
+        self.front.take_line(len, skip)
     }
 
     /// Takes the next line; `None` if there is no whole one and more may come. The error is a line that
@@ -193,7 +197,8 @@ impl Inbox {
         loop {
             self.kept.join();
             if self.front.is_empty() {
-                self.front = self.take_lines(options.terminator);
+                let lines = self.take_lines(options.terminator);
+                self.front.replace(lines);
             }
             let in_front = !self.front.is_empty();
             let more_behind = in_front && self.kept.len() > 0;
@@ -283,7 +288,7 @@ impl Inbox {
     fn join(&mut self) {
         self.kept.join();
         if !self.front.is_empty() && self.kept.len() > 0 {
-            let front = std::mem::take(&mut self.front);
+            let front = self.front.replace(Bytes::new());
             self.kept.push_front(front);
         }
     }

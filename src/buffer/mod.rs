@@ -1,5 +1,6 @@
 //! Where bytes wait between a pipe and its consumer. No I/O, nothing asynchronous.
 
+mod front;
 mod head_tail;
 mod inbox;
 mod outbox;
