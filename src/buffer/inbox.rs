@@ -295,6 +295,9 @@ impl Inbox {
 
     /// Frees the buffers if nothing is in them: an idle stream holds no memory.
     pub(crate) fn release(&mut self) {
+        if self.front.is_empty() {
+            self.front.replace(Bytes::new());
+        }
         self.kept.release();
     }
 
