@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::TryStreamExt;
 use process_io::{Command, Event, Limits, Overflow, ProcessIo, Recv, Result, Source};
 
@@ -231,12 +231,10 @@ async fn piece(child: &mut ProcessIo, source: Source) -> Result<Bytes> {
     Ok(received.data().unwrap_or_default())
 }
 
-/// An answer in pieces: the first, then all that comes until the child pauses.
+/// An answer in pieces: all that comes until the child pauses.
 async fn answer(child: &mut ProcessIo, source: Source) -> Result<Bytes> {
-    let mut answer = BytesMut::from(piece(child, source).await?);
-    let rest = child.recv_until_quiet(source, PAUSE, PATIENCE).await?;
-    answer.extend(rest.data());
-    Ok(answer.freeze())
+    let received = child.recv_until_quiet(source, PAUSE, PATIENCE).await?;
+    Ok(received.data().unwrap_or_default())
 }
 
 /// Not every machine has every program.
