@@ -14,6 +14,8 @@ pub enum Source {
 }
 
 impl Source {
+    pub(crate) const BOTH: [Self; 2] = [Self::Stdout, Self::Stderr];
+
     pub(crate) fn other(self) -> Self {
         match self {
             Self::Stdout => Self::Stderr,

@@ -129,9 +129,11 @@ mod line;
 mod output;
 mod process_io;
 mod pump;
+mod shutdown;
 mod signal;
 mod stdio;
 mod sys;
+mod trace;
 pub mod transport;
 
 pub use command::Builder;
@@ -142,16 +144,19 @@ pub use error::{Error, Result};
 pub use event::{Event, Recv, Source};
 pub use limits::{
     DEFAULT_DRAIN_CAP, DEFAULT_DRAIN_IDLE, DEFAULT_PIPE_BUDGET, DEFAULT_STDERR_LIMIT,
-    DEFAULT_STDOUT_LIMIT, Drain, Limit, Limits, Overflow,
+    DEFAULT_STDIN_GRACE, DEFAULT_STDOUT_LIMIT, DEFAULT_TERM_GRACE, Drain, Limit, Limits, Overflow,
 };
 pub use line::{DEFAULT_MAX_LINE_LENGTH, Line, LineEnd, LineOptions, LongLine, Terminator};
-pub use output::Output;
+pub use output::{Output, Usage};
 pub use process_io::{
     Collect, Exchange, ProcessIOWrapper, ProcessIo, ReadSource, RecvHalf, SendHalf, UnsplitError,
 };
+pub use shutdown::{Ladder, Report, Step, Taken};
 pub use signal::Signal;
 pub use stdio::{Input, Redirect};
 pub use sys::BorrowedDescriptor;
 #[doc(no_inline)]
 pub use tokio::process::Command;
+#[doc(no_inline)]
+pub use tokio_util::sync::CancellationToken;
 pub use transport::{Control, set_pipe_budget};

@@ -13,9 +13,17 @@ pub const DEFAULT_DRAIN_IDLE: Duration = Duration::from_millis(200);
 /// After the child's exit: how long a pipe that a descendant holds is read at all. 5 s.
 pub const DEFAULT_DRAIN_CAP: Duration = Duration::from_secs(5);
 
+/// How long a child has by default to exit after its stdin was closed, see [`Ladder`](crate::Ladder). 1 s.
+pub const DEFAULT_STDIN_GRACE: Duration = Duration::from_secs(1);
+/// How long a child has by default to exit after `SIGTERM`, see [`Ladder`](crate::Ladder). 5 s.
+pub const DEFAULT_TERM_GRACE: Duration = Duration::from_secs(5);
+
 /// Most bytes that all the pipes of this process which were made larger have together by default: 16 MiB.
 pub const DEFAULT_PIPE_BUDGET: usize = 16 << 20;
 
+/// How long it is waited for a child that was killed: 5 s. Only one that the system cannot end now, or one of another
+/// machine, takes that long.
+pub(crate) const KILL_GRACE: Duration = Duration::from_secs(5);
 /// The size of a pipe that has been seen full: measured to be as fast as 1 MiB, at a quarter of the price.
 pub(crate) const GROWN_PIPE: usize = 256 << 10;
 /// How much a dead child may still have in a pipe that cannot tell: 16 MiB, read whatever [`Drain`] says as long

@@ -42,9 +42,31 @@ pub struct Output {
     pub pipes_held: bool,
     /// Bytes of input that the child's stdin pipe took. A child may succeed without reading all its input.
     pub stdin_written: u64,
+    /// The run was stopped because its time was up; only in the partial output of an error.
+    pub timed_out: bool,
     /// From the start of the child until the run was over.
     pub elapsed: Duration,
+    /// From the start of the child until the first byte of its output was received; `None` if it wrote none.
+    pub first_byte: Option<Duration>,
+    /// What the child used, with those of its descendants that it waited for. `None` where the platform does not tell,
+    /// and while the child is running.
+    pub usage: Option<Usage>,
     pub(crate) command: Option<Arc<str>>,
+}
+
+/// What a child used, with those of its descendants that it waited for: `getrusage(2)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Processor time in the program itself.
+    pub user: Duration,
+    /// Processor time in the system on its behalf.
+    pub system: Duration,
+    /// The most memory that one of them had resident, in bytes.
+    ///
+    /// On Linux a child starts out with its parent's own peak in this account, for it shares the parent's memory until
+    /// its `execve(2)`. So this is `None` for a child that stayed below that: what it had itself is not known.
+    pub max_resident: Option<u64>,
 }
 
 impl Output {
@@ -82,6 +104,7 @@ impl Output {
         Err(Error::new(Kind::Failed)
             .with_command(self.command.clone())
             .with_status(self.status)
+            .with_elapsed(Some(self.elapsed))
             .with_stderr_tail(self.stderr.slice(tail..))
             .with_output(self))
     }

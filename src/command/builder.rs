@@ -1,9 +1,14 @@
 //! [`Builder`]: how a child is to be run.
 
-use tokio::process::Command;
+use std::{ffi::OsString, fmt, time::Duration};
 
+use tokio::{process::Command, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::line::line;
 use crate::{
     limits::{Drain, Limits},
+    shutdown::{Ladder, Watch},
     stdio::{Input, Redirect},
 };
 
@@ -25,7 +30,6 @@ use crate::{
 /// # }
 /// # Ok(()) }
 /// ```
-#[derive(Debug)]
 #[must_use = "nothing runs until `spawn` or `.await`"]
 pub struct Builder {
     pub(crate) command: Command,
@@ -38,6 +42,11 @@ pub struct Builder {
     pub(crate) drain: Drain,
     pub(crate) group: bool,
     pub(crate) kill_on_drop: bool,
+    pub(crate) die_with_parent: bool,
+    pub(crate) retry_busy: bool,
+    pub(crate) secrets: Vec<OsString>,
+    /// Boxed, for most runs have none. `None` means that nothing ends the run early.
+    pub(crate) watch: Option<Box<Watch>>,
 }
 
 impl Builder {
@@ -52,6 +61,10 @@ impl Builder {
             drain: Drain::default(),
             group: true,
             kill_on_drop: true,
+            die_with_parent: false,
+            retry_busy: true,
+            secrets: Vec::new(),
+            watch: None,
         }
     }
 
@@ -124,5 +137,137 @@ impl Builder {
     pub fn kill_on_drop(mut self, kill: bool) -> Self {
         self.kill_on_drop = kill;
         self
+    }
+
+    /// Whether the child's process group is killed when this process ends, however it ends: by `SIGKILL` too. Off by
+    /// default.
+    ///
+    /// On Unix a small `/bin/sh` is started with the child, and leads the child's group. It waits for the end of this
+    /// process, which it learns by a pipe, and then kills the group it is in. So it reaches all descendants that
+    /// stay in the group, does not depend on the thread that spawns (as `PR_SET_PDEATHSIG` does), and leaves the fast way to
+    /// spawn. It ignores all signals that can be ignored: only `SIGSTOP` to the group keeps it from its work, and
+    /// `SIGKILL` ends it with all the others. The child does not lead its group then: the group's id is not its
+    /// process id, and it may call `setsid(2)` and so leave. A child that is let go by
+    /// [`detach`](crate::ProcessIo::detach) or [`kill_on_drop(false)`](Builder::kill_on_drop) is still killed when this
+    /// process ends.
+    ///
+    /// It cannot be had together with [`process_group(false)`](Builder::process_group). On Windows it is not supported yet.
+    /// Where it cannot be had, the spawn fails.
+    pub fn die_with_parent(mut self, die: bool) -> Self {
+        self.die_with_parent = die;
+        self
+    }
+
+    /// Whether to try again, for up to 63 ms in all, while the program's file is open for writing (`ETXTBSY`). Yes by
+    /// default.
+    ///
+    /// A program that has just been written and closed is often still open for a moment, in a child that another thread
+    /// is starting. The thread sleeps between the attempts.
+    pub fn retry_busy(mut self, retry: bool) -> Self {
+        self.retry_busy = retry;
+        self
+    }
+
+    /// Marks a text as secret: wherever it occurs in the program's name or its arguments, errors, traces and debug
+    /// output show `***` instead. May be called several times.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// use process_io::{Command, ProcessIo};
+    ///
+    /// let mut login = Command::new("no-such-program");
+    /// login.arg("--password=hunter2");
+    /// let error = ProcessIo::builder(login).secret("hunter2").await.unwrap_err();
+    /// assert_eq!(error.command(), Some("no-such-program --password=***"));
+    /// # Ok(()) }
+    /// ```
+    pub fn secret(mut self, text: impl Into<OsString>) -> Self {
+        self.secrets.push(text.into());
+        self
+    }
+}
+
+/// # When to stop
+///
+/// A run that is cut short is stopped as the [`ladder`](Builder::ladder) says. Whatever was awaited then ends as it does
+/// when the child exits: reads deliver what there is, and where they would find the end of the stream they fail once
+/// instead; [`wait`](crate::ProcessIo::wait) and [`output`](crate::ProcessIo::output) fail. The
+/// [`Error`](crate::Error) carries what had been collected and not been taken. All that is over by the moment of the
+/// stop, the time of the ladder, and the [`Drain`].
+///
+/// The clock is looked at while something is awaited on the handle, or tried; a handle that nobody polls stops nobody.
+/// When the time is up after the child's exit, while its pipes are still being read because a descendant holds them, only that
+/// is cut short: the run counts as complete.
+impl Builder {
+    /// Stops the run when it has taken so long, counted from the spawn.
+    /// [`is_timeout`](crate::Error::is_timeout) holds for the error. Feeding the input counts, and so does reading on
+    /// after the exit.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::{Command, ProcessIo};
+    ///
+    /// let mut sh = Command::new("sh");
+    /// sh.args(["-c", "echo so far; sleep 60; true"]);
+    /// let error = ProcessIo::builder(sh).timeout(Duration::from_millis(300)).await.unwrap_err();
+    /// assert!(error.is_timeout());
+    /// assert_eq!(error.output().unwrap().stdout, "so far\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.watch().timeout = Some(timeout);
+        self
+    }
+
+    /// Stops the run at this point in time; see [`timeout`](Builder::timeout). If both are set the earlier one
+    /// counts.
+    pub fn deadline(mut self, deadline: impl Into<Instant>) -> Self {
+        self.watch().deadline = Some(deadline.into());
+        self
+    }
+
+    /// Stops the run when no byte has moved for so long, neither of its input nor of its outputs.
+    /// [`is_timeout`](crate::Error::is_timeout) holds for the error.
+    pub fn inactivity_timeout(mut self, timeout: Duration) -> Self {
+        self.watch().set_silence(Some(timeout));
+        self
+    }
+
+    /// Stops the run when the token is cancelled. [`is_cancelled`](crate::Error::is_cancelled) holds for the error.
+    pub fn cancel_on(mut self, token: CancellationToken) -> Self {
+        self.watch().cancel_on(token);
+        self
+    }
+
+    /// By which steps a run is stopped that is cut short: [`Ladder::kill`] unless this is called, so that the time that
+    /// was set is kept.
+    pub fn ladder(mut self, ladder: Ladder) -> Self {
+        self.watch().ladder = ladder;
+        self
+    }
+
+    fn watch(&mut self) -> &mut Watch {
+        self.watch.get_or_insert_default()
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("command", &line(self.command.as_std(), &self.secrets))
+            .field("stdin", &self.stdin)
+            .field("stdout", &self.stdout)
+            .field("stderr", &self.stderr)
+            .field("input", &self.input)
+            .field("limits", &self.limits)
+            .field("drain", &self.drain)
+            .field("process_group", &self.group)
+            .field("kill_on_drop", &self.kill_on_drop)
+            .field("die_with_parent", &self.die_with_parent)
+            .field("watch", &self.watch)
+            .finish_non_exhaustive()
     }
 }

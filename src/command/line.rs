@@ -1,6 +1,9 @@
 //! A command line as a person would type it.
 
 use std::{
+    borrow::Cow,
+    cmp::Reverse,
+    ffi::OsString,
     fmt::{self, Write},
     process::Command,
     sync::Arc,
@@ -8,9 +11,17 @@ use std::{
 
 /// Longest command line that an error shows, in bytes.
 const LINE_MAX: usize = 1024;
+/// Stands for a secret.
+const HIDDEN: &str = "***";
 
-/// Program and arguments, quoted as for a shell where they need it, cut when very long.
-pub(super) fn line(command: &Command) -> Arc<str> {
+/// Program and arguments without the secrets, quoted as for a shell where they need it, cut when very long.
+pub(super) fn line(command: &Command, secrets: &[OsString]) -> Arc<str> {
+    let mut secrets: Vec<_> = (secrets.iter())
+        .map(|secret| secret.to_string_lossy())
+        .filter(|secret| !secret.is_empty())
+        .collect();
+    // A secret may be a part of another.
+    secrets.sort_by_key(|secret| Reverse(secret.len()));
     let mut line = String::new();
     for word in [command.get_program()]
         .into_iter()
@@ -20,7 +31,12 @@ pub(super) fn line(command: &Command) -> Arc<str> {
             line.push(' ');
         }
         let room = LINE_MAX.saturating_sub(line.len());
-        let word = word.to_string_lossy();
+        let word = (secrets.iter()).fold(word.to_string_lossy(), |word, secret| {
+            match word.contains(&**secret) {
+                true => Cow::Owned(word.replace(&**secret, HIDDEN)),
+                false => word,
+            }
+        });
         let cut = (word.char_indices().map(|(at, _)| at)).find(|&at| at > room);
         // Writing to a string cannot fail.
         let _ = quote(&mut line, &word[..cut.unwrap_or(word.len())]);
@@ -34,7 +50,8 @@ pub(super) fn line(command: &Command) -> Arc<str> {
 
 fn quote(line: &mut String, word: &str) -> fmt::Result {
     let plain = |c: char| c.is_alphanumeric() || "_-./=:,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
+    let all_plain = word.split(HIDDEN).all(|part| part.chars().all(plain));
+    if !word.is_empty() && all_plain {
         line.push_str(word);
     } else if word.chars().any(char::is_control) {
         write!(line, "$'{}'", word.escape_debug())?;
@@ -49,7 +66,7 @@ mod tests {
     use super::*;
 
     fn of(args: &[&str]) -> String {
-        line(Command::new("prog").args(args)).to_string()
+        line(Command::new("prog").args(args), &[]).to_string()
     }
 
     #[test]
@@ -64,5 +81,15 @@ mod tests {
         let long = of(&[&"é".repeat(5000), "more"]);
         assert!(long.len() < LINE_MAX + 20, "{}", long.len());
         assert!(long.ends_with(" ..."));
+    }
+
+    #[test]
+    fn shows_no_secret() {
+        let secrets = ["pass", "password", ""].map(Into::into);
+        let mut command = Command::new("prog");
+        command.args(["--token=password", "x pass", &"y".repeat(LINE_MAX), "pass"]);
+        let shown = line(&command, &secrets);
+        assert!(shown.starts_with("prog --token=*** 'x ***' yyy"), "{shown}");
+        assert!(!shown.contains("pa"), "{shown}");
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 impl Builder {
     /// Starts the child and hands over its parts; nothing is left behind on failure.
     pub(crate) fn start(&mut self) -> Result<Parts> {
-        let command = line(self.command.as_std());
+        let command = line(self.command.as_std(), &self.secrets);
         let error = |kind| Error::new(kind).with_command(Some(command.clone()));
         if Handle::try_current().is_err() {
             return Err(error(Kind::NoRuntime));
@@ -22,6 +22,8 @@ impl Builder {
             stdout: std::mem::take(&mut self.stdout),
             stderr: self.stderr.as_mut().map(std::mem::take),
             group: self.group,
+            die_with_parent: self.die_with_parent,
+            retry_busy: self.retry_busy,
         };
         match sys::spawn(&mut self.command, ends) {
             Ok(spawned) => {

@@ -191,7 +191,7 @@ fn poll_block(
                 terminator,
             })));
         }
-        if pump.driver.reader(source).is_closed() {
+        if pump.driver.is_ended(source) {
             return Poll::Ready(pump.driver.take_error(source).map(Err));
         }
         let want = only(source, Want::More);

@@ -126,7 +126,9 @@ impl ProcessIo {
                 // The streams end a moment before the exit is seen.
                 let grace = after(DEFAULT_DRAIN_IDLE);
                 match until(grace, |cx| self.as_pump().poll_wait(cx)).await {
-                    Some(Err(error)) if error.is_input() => return Err(error),
+                    Some(Err(error)) if error.is_input() || error.is_of_a_stop() => {
+                        return Err(error);
+                    }
                     _ => {}
                 }
                 let mut pump = self.as_pump();
@@ -166,8 +168,8 @@ fn poll_expect(
             continue;
         }
         let driver = &mut *pump.driver;
-        let closed = driver.reader(stream).is_closed()
-            && (source != ReadSource::Both || driver.reader(Source::Stderr).is_closed());
+        let closed = driver.is_ended(stream)
+            && (source != ReadSource::Both || driver.is_ended(Source::Stderr));
         if closed {
             let mut error = driver.take_error(stream);
             if source == ReadSource::Both {

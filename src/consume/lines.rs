@@ -228,7 +228,7 @@ fn poll_line(
         if let Some(line) = pump.driver.take_line(source) {
             return Poll::Ready(Some(line));
         }
-        if pump.driver.reader(source).is_closed() {
+        if pump.driver.is_ended(source) {
             return Poll::Ready(pump.driver.take_error(source).map(Err));
         }
         let want = only(source, Want::More);
@@ -254,13 +254,13 @@ fn poll_any_line(pump: &mut Pump<'_>, cx: &mut Context<'_>) -> Poll<Option<Resul
         }
         let mut open = false;
         for source in [turn, turn.other()] {
-            if let Some(error) = pump.driver.take_error(source) {
+            if let Some(error) = pump.driver.take_io_error(source) {
                 return Poll::Ready(Some(Err(error)));
             }
-            open |= !pump.driver.reader(source).is_closed();
+            open |= !pump.driver.is_ended(source);
         }
         if !open {
-            return Poll::Ready(None);
+            return Poll::Ready(pump.driver.take_cut(&Source::BOTH).map(Err));
         }
         if !pump.pass(cx, [Want::More; 2], false) {
             return Poll::Pending;

@@ -29,6 +29,7 @@ impl Builder {
         let input = self.input.take();
         let mut io = ProcessIo::assemble(self.start()?, self.limits, self.drain);
         io.recv.driver.guard().set_kill(self.kill_on_drop);
+        io.recv.driver.set_watch(self.watch);
         if let Some(input) = input {
             io.send.writer.set_input(input);
         }

@@ -11,7 +11,8 @@ use crate::{
     event::Source,
     limits::{Drain, Limits},
     output::Output,
-    pump::{Driver, Guard, Pump, Wakers, Writer},
+    pump::{Driver, Pump, Wakers, Writer},
+    shutdown::Guard,
     transport::{Control, Parts},
 };
 

@@ -4,6 +4,7 @@ mod exchange;
 mod future;
 mod handle;
 mod split;
+mod stop;
 mod stream;
 mod wrapper;
 mod wrapper_io;

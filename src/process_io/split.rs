@@ -19,7 +19,8 @@ use super::ProcessIo;
 use crate::{
     error::{Error, Result},
     event::{Event, Recv, Source},
-    pump::{Driver, Guard, Pump, Writer, after, until},
+    pump::{Driver, Pump, Writer, after, until},
+    shutdown::Guard,
     transport::Control,
 };
 
@@ -142,6 +143,12 @@ impl SendHalf {
 
     fn name<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|error| error.with_command(self.guard.control.command().cloned()))
+    }
+}
+
+impl Drop for SendHalf {
+    fn drop(&mut self) {
+        self.guard.span.written(self.writer.written());
     }
 }
 

@@ -1,18 +1,19 @@
-//! [`Driver`] and [`Pump`]: all the pipes of one child, moved together.
+//! [`Driver`]: both ways out of a child, and its end.
 
 use std::{
     process::ExitStatus,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
     time::Duration,
 };
 
 use bytes::Bytes;
 
 use super::{
-    Guard, Want, Writer,
+    Want,
     exit::{Exit, Streams},
     read::{Reader, Step},
+    stop::Stop,
     wakers::waker_for,
 };
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
     limits::{Drain, ERROR_TAIL, Limit, Limits, MAX_HASTY, MAX_PASSED_OVER},
     line::{Line, LineEnd, LineOptions},
     output::Output,
+    shutdown::{Cause, Guard, Watch},
     transport::ReadEnd,
 };
 
@@ -34,6 +36,9 @@ pub(crate) struct Driver {
     /// A pipe was still open when the run was over.
     pipes_held: bool,
     elapsed: Option<Duration>,
+    /// Bytes that the child's stdin had taken when that was last looked at.
+    pub(super) stdin_written: u64,
+    pub(super) stop: Stop,
     line_options: LineOptions,
     /// Of the task that waits.
     waker: Waker,
@@ -61,6 +66,8 @@ impl Driver {
             turn: Source::Stdout,
             pipes_held: false,
             elapsed: None,
+            stdin_written: 0,
+            stop: Stop::default(),
             line_options: LineOptions::default(),
             waker: Waker::noop().clone(),
             passed_over: 0,
@@ -100,6 +107,21 @@ impl Driver {
         self.exit.drain = drain;
     }
 
+    /// What ends the run early.
+    pub(crate) fn set_watch(&mut self, watch: Option<Box<Watch>>) {
+        self.stop.watch = watch.map(|mut watch| {
+            watch.set_started(self.guard.started);
+            watch
+        });
+    }
+
+    pub(crate) fn watch(&mut self) -> &mut Watch {
+        if self.stop.watch.is_none() {
+            self.set_watch(Some(Box::default()));
+        }
+        self.stop.watch.get_or_insert_default()
+    }
+
     pub(crate) fn line_options(&self) -> LineOptions {
         self.line_options
     }
@@ -131,8 +153,7 @@ impl Driver {
 
     /// Nothing more will ever come from `source`, not even from what is kept.
     pub(crate) fn is_eof(&self, source: Source) -> bool {
-        let reader = self.reader(source);
-        reader.is_closed() && reader.inbox.is_empty()
+        self.is_ended(source) && self.reader(source).inbox.is_empty()
     }
 
     pub(crate) fn error(&self, kind: Kind) -> Error {
@@ -144,11 +165,18 @@ impl Driver {
         error
             .with_command(self.guard.control.command().cloned())
             .with_status(self.exit.status)
+            .with_elapsed(self.elapsed)
             .with_stderr_tail(self.stderr.inbox.last(ERROR_TAIL))
     }
 
     /// Why a stream ended early, once.
     pub(crate) fn take_error(&mut self, source: Source) -> Option<Error> {
+        self.take_io_error(source)
+            .or_else(|| self.take_cut(&[source]))
+    }
+
+    /// Why a stream could not be read, once.
+    pub(crate) fn take_io_error(&mut self, source: Source) -> Option<Error> {
         let error = self.reader_mut(source).take_error()?;
         Some(self.error(Kind::Io).with_source(error))
     }
@@ -166,7 +194,7 @@ impl Driver {
         if let Some(data) = self.reader_mut(source).take(max) {
             return Some(Ok(Some(data)));
         }
-        if !self.reader(source).is_closed() {
+        if !self.is_ended(source) {
             return None;
         }
         Some(self.take_error(source).map_or(Ok(None), Err))
@@ -240,7 +268,7 @@ impl Driver {
     }
 
     /// Polls with the waker that is to be woken, see [`waker_for`].
-    fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
+    pub(super) fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
         if self.exit.is_over() {
             return false;
         }
@@ -258,6 +286,9 @@ impl Driver {
         if seen {
             self.stdout.note_exit();
             self.stderr.note_exit();
+            if self.stop.descent.is_some() {
+                self.end_tree();
+            }
         }
         // What is in the pipe of a dead child will raise no further event.
         let ask = direct || !self.exit.is_running();
@@ -284,12 +315,26 @@ impl Driver {
     }
 
     /// The run is over: lets go of the pipes and of the process.
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         self.pipes_held = !(self.stdout.is_closed() && self.stderr.is_closed());
         self.stdout.close();
         self.stderr.close();
         self.elapsed = Some(self.guard.started.elapsed());
         self.guard.release();
+        self.record();
+        self.guard.span.exited(self.exit.status);
+    }
+
+    fn record(&self) {
+        let span = &self.guard.span;
+        span.written(self.stdin_written);
+        span.received(Source::Stdout, self.stdout.received());
+        span.received(Source::Stderr, self.stderr.received());
+    }
+
+    /// Reading has stopped to hold the child back.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.stdout.is_blocked() || self.stderr.is_blocked()
     }
 
     pub(super) fn status(&mut self) -> Result<ExitStatus> {
@@ -306,9 +351,22 @@ impl Driver {
     }
 
     /// Takes all that has been kept.
-    pub(super) fn take_output(&mut self, stdin_written: u64) -> Output {
+    pub(super) fn take_output(&mut self) -> Output {
         let stdout = self.stdout.inbox.take_limited();
         let stderr = self.stderr.inbox.take_limited();
+        self.output_of(stdout, stderr)
+    }
+
+    /// A copy of all that has been kept.
+    pub(super) fn peek_output(&self) -> Output {
+        let stdout = self.stdout.inbox.last(usize::MAX);
+        let stderr = self.stderr.inbox.last(usize::MAX);
+        self.output_of(stdout, stderr)
+    }
+
+    fn output_of(&self, stdout: Bytes, stderr: Bytes) -> Output {
+        let started = self.guard.started;
+        let first = [self.stdout.first(), self.stderr.first()];
         Output {
             status: self.exit.status,
             stdout,
@@ -316,63 +374,23 @@ impl Driver {
             stdout_omitted: self.stdout.inbox.omitted(),
             stderr_omitted: self.stderr.inbox.omitted(),
             pipes_held: self.pipes_held,
-            stdin_written,
-            elapsed: (self.elapsed).unwrap_or_else(|| self.guard.started.elapsed()),
+            stdin_written: self.stdin_written,
+            timed_out: matches!(
+                self.stop.cause,
+                Some(Cause::Deadline(_) | Cause::Silence(_))
+            ),
+            elapsed: (self.elapsed).unwrap_or_else(|| started.elapsed()),
+            first_byte: (first.into_iter().flatten().min()).map(|first| first - started),
+            usage: self.guard.control.usage(),
             command: self.guard.control.command().cloned(),
         }
     }
 }
 
-/// A driver, with the writer where there is one: what consumers ask.
-#[allow(unreachable_pub, missing_debug_implementations)] // Public only in name: a sealed trait has it.
-pub struct Pump<'a> {
-    pub(crate) writer: Option<&'a mut Writer>,
-    pub(crate) driver: &'a mut Driver,
-}
-
-impl Pump<'_> {
-    /// Moves all the pipes once: stdin as far as it goes, stdout and stderr by a read as `want`ed; whether
-    /// the outputs or the exit moved. With `direct` the kernel is asked when the reactor knows of nothing.
-    pub(crate) fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
-        if let Some(writer) = self.writer.as_deref_mut() {
-            if direct {
-                writer.flush_now();
-            } else {
-                let _ = writer.poll_flush(cx);
-            }
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if !self.exit.is_over() {
+            self.record();
         }
-        let moved = self.driver.pass(cx, want, direct);
-        if self.driver.is_over() {
-            if let Some(writer) = self.writer.as_deref_mut() {
-                writer.abandon();
-            }
-        }
-        moved
     }
-
-    /// Nothing moved: that is an error if it is because of a limit that applies to what was wanted.
-    pub(crate) fn stuck<T>(&self, want: [Want; 2]) -> Poll<Result<T>> {
-        for (source, want) in [Source::Stdout, Source::Stderr].into_iter().zip(want) {
-            let inbox = &self.driver.reader(source).inbox;
-            if want == Want::Fill && inbox.is_over() {
-                let kind = Kind::Limit(source, inbox.limit().bytes);
-                return Poll::Ready(Err(self.driver.error(kind)));
-            }
-        }
-        Poll::Pending
-    }
-}
-
-/// `want` of `source`, and all that comes of the other.
-pub(crate) fn only(source: Source, want: Want) -> [Want; 2] {
-    match source {
-        Source::Stdout => [want, Want::Fill],
-        Source::Stderr => [Want::Fill, want],
-    }
-}
-
-/// Enough for one poll: lets other tasks run and is polled again.
-pub(crate) fn again<T>(cx: &mut Context<'_>) -> Poll<T> {
-    cx.waker().wake_by_ref();
-    Poll::Pending
 }

@@ -7,15 +7,15 @@
 
 use std::{
     io,
-    pin::Pin,
     process::ExitStatus,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures::future::BoxFuture;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
-use crate::{limits::Drain, transport::Control};
+use crate::{limits::Drain, shutdown::Alarm, transport::Control};
 
 pub(crate) struct Exit {
     phase: Phase,
@@ -30,7 +30,7 @@ enum Phase {
     Draining {
         since: Instant,
         last_data: Instant,
-        timer: Option<Pin<Box<Sleep>>>,
+        alarm: Alarm,
     },
     Over,
 }
@@ -92,9 +92,27 @@ impl Exit {
         self.phase = Phase::Draining {
             since: now,
             last_data: now,
-            timer: None,
+            alarm: Alarm::default(),
         };
         true
+    }
+
+    /// Reads on no longer than for what the child itself wrote.
+    pub(super) fn hurry(&mut self) {
+        self.drain = Drain::Immediate;
+    }
+
+    /// Does not wait for ever for a descendant that is out of reach.
+    pub(super) fn bound_drain(&mut self) {
+        if self.drain == Drain::UntilEof {
+            self.drain = Drain::default();
+        }
+    }
+
+    /// The child does not exit.
+    pub(super) fn give_up(&mut self, error: io::Error) {
+        self.error = Some(error);
+        self.phase = Phase::Over;
     }
 
     /// Whether the run has just ended. Without `wake` no timer is set.
@@ -102,7 +120,7 @@ impl Exit {
         let Phase::Draining {
             since,
             last_data,
-            timer,
+            alarm,
         } = &mut self.phase
         else {
             return false;
@@ -112,14 +130,11 @@ impl Exit {
             (Streams::Owing, _) | (_, Drain::UntilEof) => false,
             (_, Drain::Immediate) => true,
             (_, Drain::Linger { idle, cap }) => {
-                let now = Instant::now();
                 if streams == Streams::Busy {
-                    *last_data = now;
+                    *last_data = Instant::now();
                 }
                 let deadline = earlier(*since, cap, *last_data, idle);
-                deadline.is_some_and(|deadline| {
-                    now >= deadline || (wake && poll_timer(timer, deadline, cx).is_ready())
-                })
+                deadline.is_some_and(|deadline| alarm.rings(cx, deadline, wake))
             }
         };
         if over {
@@ -130,26 +145,9 @@ impl Exit {
 }
 
 /// The earlier of two points in time; none for durations that reach beyond what the clock can say.
-fn earlier(
-    since: Instant,
-    cap: std::time::Duration,
-    last: Instant,
-    idle: std::time::Duration,
-) -> Option<Instant> {
+fn earlier(since: Instant, cap: Duration, last: Instant, idle: Duration) -> Option<Instant> {
     match (since.checked_add(cap), last.checked_add(idle)) {
         (Some(cap), Some(idle)) => Some(cap.min(idle)),
         (cap, idle) => cap.or(idle),
     }
-}
-
-fn poll_timer(
-    timer: &mut Option<Pin<Box<Sleep>>>,
-    deadline: Instant,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
-    let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-    if timer.deadline() != deadline {
-        timer.as_mut().reset(deadline);
-    }
-    timer.as_mut().poll(cx)
 }

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Pump, Want, Writer, driver::again};
+use super::{Pump, Want, again};
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
@@ -20,13 +20,13 @@ impl Pump<'_> {
         for _ in 0..STEPS_PER_POLL {
             let want = [Want::Fill; 2];
             let moved = self.pass(cx, want, false);
-            let driver = &mut *self.driver;
-            let blocked = driver.stdout.is_blocked() || driver.stderr.is_blocked();
-            if driver.is_over() {
-                return Poll::Ready(self.input_error().map_or_else(|| self.driver.status(), Err));
-            }
-            if blocked && !driver.exit.is_running() {
-                return Poll::Ready(driver.status());
+            let blocked = self.driver.is_blocked() && !self.driver.exit.is_running();
+            if blocked || self.driver.is_over() {
+                let error = match self.driver.stop_error() {
+                    None if self.driver.is_over() => self.input_error(),
+                    error => error,
+                };
+                return Poll::Ready(error.map_or_else(|| self.driver.status(), Err));
             }
             if !moved {
                 return self.stuck(want);
@@ -40,7 +40,7 @@ impl Pump<'_> {
         for _ in 0..STEPS_PER_POLL {
             let want = [Want::Fill; 2];
             let moved = self.pass(cx, want, false);
-            if self.driver.is_over() {
+            if self.driver.is_over() || self.is_stopped_and_blocked() {
                 return Poll::Ready(self.conclude());
             }
             if !moved {
@@ -60,8 +60,17 @@ impl Pump<'_> {
         }
     }
 
+    /// A child that was stopped needs no more room.
+    fn is_stopped_and_blocked(&self) -> bool {
+        let driver = &self.driver;
+        driver.stop.descent.is_some() && !driver.exit.is_running() && driver.is_blocked()
+    }
+
     /// What makes a run that is over a failed one, whatever the child's status.
     fn run_error(&mut self) -> Option<Error> {
+        if let Some(error) = self.driver.stop_error() {
+            return Some(error);
+        }
         if let Poll::Ready(Err(error)) = self.stuck::<()>([Want::Fill; 2]) {
             return Some(error);
         }
@@ -81,7 +90,7 @@ impl Pump<'_> {
 
     /// What there is so far.
     pub(crate) fn partial(&mut self) -> Output {
-        let written = self.writer.as_deref().map_or(0, Writer::written);
-        self.driver.take_output(written)
+        self.note_written();
+        self.driver.take_output()
     }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::{
     buffer::Inbox,
@@ -55,6 +56,11 @@ pub(crate) struct Reader {
     /// cannot be told.
     owed: u64,
     error: Option<io::Error>,
+    /// Bytes read so far, and when the first was.
+    received: u64,
+    first: Option<Instant>,
+    /// The run was cut short before the end of the stream, and nobody has been told here.
+    cut: bool,
 }
 
 impl Reader {
@@ -65,7 +71,35 @@ impl Reader {
             next_read: MIN_READ,
             owed: 0,
             error: None,
+            received: 0,
+            first: None,
+            cut: false,
         }
+    }
+
+    /// Bytes read so far.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// When the first byte was read.
+    pub(super) fn first(&self) -> Option<Instant> {
+        self.first
+    }
+
+    /// The run is cut short.
+    pub(super) fn cut(&mut self) {
+        self.cut = self.end.is_some();
+    }
+
+    /// The run was cut short before the end of the stream, and nobody has been told here.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// Whether the run was cut short before the end of the stream, once, when it has been read to where it is cut.
+    pub(super) fn take_cut(&mut self) -> bool {
+        self.is_closed() && std::mem::take(&mut self.cut)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -86,6 +120,11 @@ impl Reader {
         self.end.is_some()
             && self.inbox.limit().overflow == Overflow::Block
             && self.inbox.room() == 0
+    }
+
+    /// Reading has stopped as [`Want::Hold`] says.
+    pub(super) fn is_held(&self) -> bool {
+        self.end.is_some() && self.room(Want::Hold) == 0
     }
 
     pub(crate) fn descriptor(&self) -> Option<BorrowedDescriptor<'_>> {
@@ -207,6 +246,10 @@ impl Reader {
         match result {
             Ok(0) => self.close(),
             Ok(n) => {
+                if self.received == 0 {
+                    self.first = Some(Instant::now());
+                }
+                self.received += n as u64;
                 self.owed = self.owed.saturating_sub(n as u64);
                 if let (MAX_READ, Some(end)) = (n, &mut self.end) {
                     end.grow();

@@ -4,10 +4,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
-use super::{
-    Pump, Want,
-    driver::{again, only},
-};
+use super::{Pump, Want, again, only};
 use crate::{
     error::Result,
     event::{Event, Source},
@@ -50,12 +47,15 @@ impl Pump<'_> {
                     self.driver.end_turn(source);
                     return Poll::Ready(Some(Ok((source, data))));
                 }
-                if let Some(error) = self.driver.take_error(source) {
+                if let Some(error) = self.driver.take_io_error(source) {
                     return Poll::Ready(Some(Err(error)));
                 }
             }
-            if self.driver.stdout.is_closed() && self.driver.stderr.is_closed() {
-                return Poll::Ready(None);
+            if Source::BOTH
+                .iter()
+                .all(|&source| self.driver.is_ended(source))
+            {
+                return Poll::Ready(self.driver.take_cut(&Source::BOTH).map(Err));
             }
             if !moved {
                 return Poll::Pending;
@@ -77,6 +77,10 @@ impl Pump<'_> {
                 return Poll::Pending;
             }
         }
+        let untold = std::mem::take(&mut self.driver.stop.untold);
+        if let Some(error) = self.driver.stop_error().filter(|_| untold) {
+            return Poll::Ready(Some(Err(error)));
+        }
         if let Some(error) = self.input_error() {
             return Poll::Ready(Some(Err(error)));
         }
@@ -90,6 +94,7 @@ impl Pump<'_> {
             return Ok(self.driver.is_eof(source).then_some(None));
         }
         let mut cx = Context::from_waker(Waker::noop());
+        self.mind(&mut cx, only(source, Want::Piece), true);
         if self.driver.exit.is_running() {
             self.driver.reader_mut(source).try_piece();
         }

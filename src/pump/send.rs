@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, Waker};
 
-use super::{Pump, Want, Writer, driver::again};
+use super::{Pump, Want, Writer, again};
 use crate::{
     error::{Kind, Result},
     limits::STEPS_PER_POLL,
@@ -24,7 +24,12 @@ impl Pump<'_> {
         mut ask: impl FnMut(&mut Writer, &mut Context<'_>) -> Poll<Result<T>>,
     ) -> Poll<Result<T>> {
         let want = [if strict { Want::Fill } else { Want::Hold }; 2];
+        // A writer that never has to wait makes no pass.
+        self.mind(cx, want, false);
         for _ in 0..STEPS_PER_POLL {
+            if self.driver.stop.cause.is_some() {
+                return self.poll_stopped(cx).map(Err);
+            }
             let Some(writer) = self.writer.as_deref_mut() else {
                 return Poll::Ready(Err(self.driver.error(Kind::StdinClosed)));
             };
@@ -43,13 +48,14 @@ impl Pump<'_> {
     pub(crate) fn try_send(&mut self, data: &[u8]) -> Result<usize> {
         let mut cx = Context::from_waker(Waker::noop());
         let want = [Want::Fill; 2];
+        self.mind(&mut cx, want, true);
         for _ in 0..STEPS_PER_POLL {
             let Some(writer) = self.writer.as_deref_mut() else {
                 return Err(self.driver.error(Kind::StdinClosed));
             };
             match writer.try_write(data) {
                 Ok(0) if !data.is_empty() => {}
-                sent => return sent.map_err(|error| self.driver.annotate(error)),
+                sent => return sent.map_err(|error| self.explain(error)),
             }
             if !self.pass(&mut cx, want, true) {
                 return match self.stuck(want) {

@@ -9,10 +9,7 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{
-    Pump, Want,
-    driver::{again, only},
-};
+use super::{Pump, Want, again, only};
 use crate::{error::Result, event::Source, limits::STEPS_PER_POLL};
 
 /// The point in time `duration` from now; `None` if that is beyond what the clock can say.
@@ -50,11 +47,12 @@ impl Pump<'_> {
     ) -> Poll<Result<()>> {
         for _ in 0..STEPS_PER_POLL {
             let moved = self.pass(cx, want, false);
-            let mut wanted = (want.iter())
-                .zip([&self.driver.stdout, &self.driver.stderr])
-                .filter(|(want, _)| **want == Want::Window);
-            if wanted.clone().any(|(_, reader)| reader.is_full())
-                || wanted.all(|(_, reader)| reader.is_closed())
+            let driver = &*self.driver;
+            let mut wanted = (want.into_iter())
+                .zip(Source::BOTH)
+                .filter(|(want, _)| *want == Want::Window);
+            if (wanted.clone()).any(|(_, source)| driver.reader(source).is_full())
+                || wanted.all(|(_, source)| driver.is_ended(source))
             {
                 return Poll::Ready(Ok(()));
             }

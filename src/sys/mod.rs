@@ -8,7 +8,7 @@
 //! | `PipeReader` | our end of stdout or stderr. `poll_read`: as `AsyncRead`, into a `BytesMut`, allocating only when there is something to read. `try_read`: what the kernel has *now*, whatever the reactor knows. `buffered`: how many bytes are in the pipe, where that can be told |
 //! | `PipeWriter` | our end of stdin. `poll_write` and `try_write` likewise, vectored; `poll_flush` passes on what is held back; dropping it closes the descriptor |
 //! | `grow`, of both | makes a pipe larger that was seen full, within `set_pipe_budget`, where that can be done |
-//! | `Process` | `exited`: resolves at the child's exit, for any number of waiters, without reaping. `observe`: the same without waiting. `signal`: never to a pid that is not ours any more. `release`: kills what is left if asked to, and reaps without ever blocking |
+//! | `Process` | `exited`: resolves at the child's exit, for any number of waiters, without reaping. `observe`: the same without waiting. `signal`: never to a pid that is not ours any more. `usage`: what it used, once it has been reaped. `release`: kills what is left if asked to, and reaps without ever blocking |
 //! | `fault(&Command, &io::Error)` | why it could not be started |
 //! | `exit_status(code)` | the status of a child that ended by itself |
 //! | `BorrowedDescriptor` | the platform's borrowed file descriptor or handle |
@@ -44,6 +44,10 @@ pub(crate) struct Ends {
     pub(crate) stderr: Option<Redirect>,
     /// The child leads a process group of its own.
     pub(crate) group: bool,
+    /// The child's group is killed when this process ends, however it ends.
+    pub(crate) die_with_parent: bool,
+    /// To try again for a moment while the program's file is open for writing.
+    pub(crate) retry_busy: bool,
 }
 
 /// A started child and our ends of its pipes.
@@ -60,6 +64,6 @@ pub(crate) struct Spawned {
 pub(crate) enum Scope {
     /// The child alone.
     Child,
-    /// Every member of the group that the child leads; the child alone if it leads none.
+    /// Every member of the child's own group; the child alone if it has none.
     Tree,
 }

@@ -34,7 +34,7 @@ use windows_sys::Win32::{
 };
 
 use super::{Ends, Scope, Spawned};
-use crate::{error::Kind, signal::Signal, stdio::Redirect};
+use crate::{error::Kind, output::Usage, signal::Signal, stdio::Redirect};
 
 /// A borrowed handle.
 pub type BorrowedDescriptor<'a> = BorrowedHandle<'a>;
@@ -183,6 +183,11 @@ impl Process {
         }
     }
 
+    /// Not looked for yet.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        None
+    }
+
     pub(crate) fn release(self: Arc<Self>, kill: bool) {
         if kill {
             let _ = self.signal(Signal::KILL.as_raw(), Scope::Tree);
@@ -195,6 +200,10 @@ impl Process {
 }
 
 pub(crate) fn spawn(command: &mut Command, ends: Ends) -> io::Result<Spawned> {
+    if ends.die_with_parent {
+        let error = "a child cannot be made to die with its parent here yet";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, error));
+    }
     let mut merged = None;
     command.kill_on_drop(false).stdin(stdio(ends.stdin));
     match (ends.stderr, ends.stdout) {

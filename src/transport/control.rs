@@ -8,6 +8,7 @@ use tokio::task::unconstrained;
 
 use crate::{
     error::{Error, Kind, Result},
+    output::Usage,
     signal::Signal,
 };
 
@@ -39,6 +40,11 @@ pub trait Process: Send + Sync + 'static {
     /// Sends a signal to the child and all its descendants, as far as they can be reached.
     fn signal_tree(&self, signal: Signal) -> io::Result<()> {
         self.signal(signal)
+    }
+
+    /// What it used, if that is known by now.
+    fn usage(&self) -> Option<Usage> {
+        None
     }
 
     /// Nobody will ask for anything more: frees what is held for the child, after killing what is left of
@@ -135,6 +141,16 @@ impl Control {
         self.signal(Signal::KILL)
     }
 
+    /// Sends a signal to the child and all that is in its process group. A child that shares our group, see
+    /// [`Builder::process_group`](crate::Builder::process_group), gets it alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`signal`](Control::signal).
+    pub fn signal_tree(&self, signal: Signal) -> Result<()> {
+        self.check(self.process.signal_tree(signal))
+    }
+
     /// Kills the child and all that is in its process group. A child that shares our group, see
     /// [`Builder::process_group`](crate::Builder::process_group), is killed alone.
     ///
@@ -142,7 +158,12 @@ impl Control {
     ///
     /// As [`signal`](Control::signal).
     pub fn kill_tree(&self) -> Result<()> {
-        self.check(self.process.signal_tree(Signal::KILL))
+        self.signal_tree(Signal::KILL)
+    }
+
+    /// What the child used. It is known when the run is over, that is when the child has been reaped.
+    pub fn usage(&self) -> Option<Usage> {
+        self.process.usage()
     }
 
     fn check(&self, sent: io::Result<()>) -> Result<()> {

@@ -6,6 +6,7 @@ use futures::{FutureExt, future::BoxFuture};
 
 use super::{Parts, Process, ReadEnd, WriteEnd};
 use crate::{
+    output::Usage,
     signal::Signal,
     sys::{self, Scope, Spawned},
 };
@@ -51,6 +52,10 @@ impl Process for sys::Process {
 
     fn signal_tree(&self, signal: Signal) -> io::Result<()> {
         self.signal(signal.as_raw(), Scope::Tree)
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage()
     }
 
     fn release(self: Arc<Self>, kill: bool) {

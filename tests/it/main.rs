@@ -29,6 +29,7 @@ mod promise_01_no_deadlock;
 mod promise_02_no_loss;
 mod promise_03_bounded_memory;
 mod promise_04_no_hang_after_exit;
+mod promise_05_one_deadline;
 mod promise_07_own_group;
 mod promise_08_stdin_ends;
 mod promise_09_bytes_first;

@@ -195,7 +195,10 @@ async fn a_failed_run_names_command_status_and_message() {
     assert_eq!(error.stderr_tail(), b"first\nlast\n");
     let message = error.to_string();
     assert!(message.starts_with("`sh -c 'echo out;"), "{message}");
-    assert!(message.contains("failed (exit status: 3)"), "{message}");
+    assert!(
+        message.contains("`: failed with exit code 3 after "),
+        "{message}"
+    );
     assert!(message.ends_with("stderr:\nfirst\nlast"), "{message}");
     assert_eq!(error.into_output().unwrap().stdout, "out\n");
 }

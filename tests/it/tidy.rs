@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 /// The modules under `src/` from left to right. A module may use those on its own line or above.
 const LAYERS: &[&[&str]] = &[
     &[
-        "error", "limits", "event", "line", "output", "signal", "stdio",
+        "error", "limits", "event", "line", "output", "signal", "stdio", "trace",
     ],
     &["sys"],
     &["buffer"],
     &["transport"],
+    &["shutdown"],
     &["command", "pty"],
     &["pump"],
     &["process_io"],
     &["consume"],
-    &["shutdown"],
     &["pipeline"],
 ];
 
@@ -547,7 +547,7 @@ fn the_import_check_can_fail() {
     assert_eq!(counts(import_faults, "src/pump/read.rs", good), [0; 4]);
     let bad = [
         "use crate::{error::Error, consume::{Lines}, sys};",
-        "fn f() { crate::shutdown::stop() }",
+        "fn f() { crate::process_io::stop() }",
         "use crate::Error;",
         "use crate::{\n    error,\n    Event,\n};",
         "use crate::*;",

@@ -27,6 +27,8 @@ pub(crate) fn fault(command: &Command, error: &io::Error) -> Kind {
     match Errno::from_io_error(error) {
         Some(Errno::TOOBIG) => Kind::ArgumentListTooLong,
         Some(Errno::MFILE | Errno::NFILE) => Kind::TooManyFiles,
+        Some(Errno::AGAIN) => Kind::TooManyProcesses,
+        Some(Errno::TXTBSY) => Kind::TextFileBusy,
         Some(Errno::NOEXEC) => Kind::BadFormat,
         Some(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS)
             if directory.is_some_and(|path| !enterable(path)) =>

@@ -2,10 +2,12 @@
 
 mod fault;
 mod grown;
+mod guardian;
 mod pipe;
 mod process;
 mod reaper;
 mod spawn;
+mod usage;
 
 use std::{
     io,

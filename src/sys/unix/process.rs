@@ -17,14 +17,18 @@ use rustix::process::{
 use tokio::io::{Interest, unix::AsyncFd};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{super::Scope, reaper};
+use super::{super::Scope, guardian::Guardian, reaper, usage};
+use crate::output::Usage;
 
 /// A child that we started and that nobody else waits for.
 #[derive(Debug)]
 pub(crate) struct Process {
     pid: Pid,
-    /// It leads a group whose id is its pid.
-    leads_group: bool,
+    /// The group that is its own. It leads it, or its guardian does.
+    group: Option<Pid>,
+    guardian: Option<Guardian>,
+    /// How much memory this process had had when it started the child.
+    parent_resident: u64,
     #[cfg(target_os = "linux")]
     pidfd: Option<AsyncFd<OwnedFd>>,
     /// Held while a signal is sent, so that the pid cannot be freed under it.
@@ -36,7 +40,7 @@ enum State {
     Running,
     /// A zombie. Its pid, and the id of its group, cannot be reused yet.
     Exited(ExitStatus),
-    Reaped(ExitStatus),
+    Reaped(ExitStatus, Usage),
     /// Somebody else reaped it; its status is not to be had, and its pid is not ours.
     Lost,
 }
@@ -45,10 +49,16 @@ impl Process {
     /// Takes over a child that has just been started.
     ///
     /// Where its exit could not be observed it is killed and reaped, and the error returned.
-    pub(super) fn new(pid: Pid, leads_group: bool) -> io::Result<Self> {
+    pub(super) fn new(
+        pid: Pid,
+        group: Option<Pid>,
+        guardian: Option<Guardian>,
+    ) -> io::Result<Self> {
         let process = Self {
             pid,
-            leads_group,
+            group,
+            guardian,
+            parent_resident: usage::own_max_resident(),
             #[cfg(target_os = "linux")]
             pidfd: watch(pid),
             state: Mutex::new(State::Running),
@@ -98,7 +108,7 @@ impl Process {
         self.look(&mut state)?;
         match *state {
             State::Running => Ok(None),
-            State::Exited(status) | State::Reaped(status) => Ok(Some(status)),
+            State::Exited(status) | State::Reaped(status, _) => Ok(Some(status)),
             State::Lost => Err(io::Error::other(
                 "something else in this process has waited for the child, or SIGCHLD is ignored",
             )),
@@ -125,22 +135,36 @@ impl Process {
         let mut state = self.state();
         // Somebody else may have reaped it, and its number may be another's by now.
         self.look(&mut state)?;
-        let sent = match (*state, scope) {
-            (State::Reaped(_) | State::Lost, _) => Ok(()),
-            (_, Scope::Tree) if self.leads_group => {
-                match kill_process_group(self.pid, signal) {
+        let sent = match (*state, scope, self.group) {
+            (State::Reaped(..) | State::Lost, ..) => Ok(()),
+            (_, Scope::Tree, Some(group)) => {
+                match kill_process_group(group, signal) {
                     // What macOS says of a group in which only zombies are left.
                     Err(rustix::io::Errno::PERM) if matches!(*state, State::Exited(_)) => Ok(()),
                     sent => sent,
                 }
             }
-            (State::Exited(_), _) => Ok(()),
-            (State::Running, _) => kill_process(self.pid, signal),
+            (State::Exited(_), ..) => Ok(()),
+            (State::Running, ..) => self.signal_child(signal),
         };
         match sent {
             Err(rustix::io::Errno::SRCH) => Ok(()),
             sent => Ok(sent?),
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn signal_child(&self, signal: Signal) -> rustix::io::Result<()> {
+        match self.descriptor() {
+            // Safe even if somebody else reaps the child at this moment.
+            Some(pidfd) => rustix::process::pidfd_send_signal(pidfd, signal),
+            None => kill_process(self.pid, signal),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn signal_child(&self, signal: Signal) -> rustix::io::Result<()> {
+        kill_process(self.pid, signal)
     }
 
     /// Lets go of the child: kills what is left of its tree if `kill`, then reaps it, or has it reaped.
@@ -161,13 +185,27 @@ impl Process {
     pub(super) fn reap(&self) -> bool {
         let mut state = self.state();
         if let State::Running | State::Exited(_) = *state {
-            match self.waitid(WaitIdOptions::empty()) {
+            match usage::reap(self.pid) {
                 Ok(None) => return false,
-                Ok(Some(status)) => *state = State::Reaped(status),
+                Ok(Some((status, mut usage))) => {
+                    usage.max_resident = (usage.max_resident).filter(|&n| n > self.parent_resident);
+                    *state = State::Reaped(status, usage);
+                }
                 Err(_) => *state = State::Lost,
+            }
+            if let Some(guardian) = &self.guardian {
+                guardian.dismiss();
             }
         }
         true
+    }
+
+    /// What it used, once it has been reaped.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        match *self.state() {
+            State::Reaped(_, usage) => Some(usage),
+            _ => None,
+        }
     }
 
     /// Readable when the child has exited.

@@ -5,7 +5,9 @@
 use std::{
     io,
     os::{fd::OwnedFd, unix::process::CommandExt},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use rustix::process::Pid;
@@ -13,8 +15,12 @@ use rustix::process::Pid;
 use super::{
     super::{Ends, Spawned},
     PipeReader, PipeWriter, Process,
+    guardian::Guardian,
 };
 use crate::stdio::Redirect;
+
+/// Milliseconds between attempts to execute a file that is open for writing.
+const BUSY_PAUSES: [u64; 6] = [1, 2, 4, 8, 16, 32];
 
 pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends) -> io::Result<Spawned> {
     let command = command.as_std_mut();
@@ -42,20 +48,51 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends) -> io::Re
         // A runtime without I/O panics when it is asked for it: better now than when there is a child.
         PipeReader::new(pipe()?.0)?;
     }
+    let guardian = match ends.die_with_parent {
+        true if !ends.group => {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "only a process group of its own can die with its parent",
+            ));
+        }
+        true => Some(Guardian::start()?),
+        false => None,
+    };
     if ends.group {
-        command.process_group(0);
+        command.process_group(guardian.as_ref().map_or(0, Guardian::group));
     }
 
-    let spawned = command.spawn();
+    let spawned = exec(command, ends.retry_busy);
     // The command still holds the child's ends, and with them the pipes open.
     (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
     let pid = Pid::from_child(&spawned?);
+    let group = match &guardian {
+        Some(guardian) => Pid::from_raw(guardian.group()),
+        None => ends.group.then_some(pid),
+    };
     Ok(Spawned {
-        process: Process::new(pid, ends.group)?,
+        process: Process::new(pid, group, guardian)?,
         stdin,
         stdout,
         stderr,
     })
+}
+
+/// Starts the child. With `retry` it waits a moment for a program whose file is open for writing: when it has just
+/// been written, a child that another thread is starting holds the file open until its own `execve(2)`.
+fn exec(command: &mut Command, retry: bool) -> io::Result<Child> {
+    let mut pauses = BUSY_PAUSES.iter();
+    loop {
+        let spawned = command.spawn();
+        match (&spawned, pauses.next()) {
+            (Err(error), Some(&ms))
+                if retry && error.kind() == io::ErrorKind::ExecutableFileBusy =>
+            {
+                thread::sleep(Duration::from_millis(ms));
+            }
+            _ => return spawned,
+        }
+    }
 }
 
 /// Our end, if there is one, and the child's.

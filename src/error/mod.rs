@@ -1,10 +1,15 @@
 //! [`Error`]: one opaque error for everything, which tells the cause, the command and how far it got.
 
-use std::{error, fmt, io, process::ExitStatus, sync::Arc};
+mod kind;
+mod show;
+
+use std::{error, io, process::ExitStatus, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{event::Source, output::Output};
+pub(crate) use kind::Kind;
+
+use crate::output::Output;
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -26,34 +31,8 @@ struct Inner {
     stderr_tail: Bytes,
     output: Option<Output>,
     written: Option<usize>,
+    elapsed: Option<Duration>,
     source: Option<io::Error>,
-}
-
-/// The cause. Private, so that a new one is not a breaking change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kind {
-    ProgramNotFound,
-    DirectoryNotFound,
-    NotExecutable,
-    ProgramIsDirectory,
-    BadInterpreter(Option<String>),
-    BadFormat,
-    ArgumentListTooLong,
-    NulByte,
-    NoRuntime,
-    TooManyFiles,
-    Spawn,
-    Timeout,
-    Limit(Source, usize),
-    LongLine(Source, usize),
-    BrokenPipe,
-    StdinClosed,
-    Eof,
-    Failed,
-    Input,
-    Wait,
-    Signal,
-    Io,
 }
 
 impl Error {
@@ -65,6 +44,7 @@ impl Error {
             stderr_tail: Bytes::new(),
             output: None,
             written: None,
+            elapsed: None,
             source: None,
         }))
     }
@@ -91,6 +71,12 @@ impl Error {
 
     pub(crate) fn with_output(mut self, output: Output) -> Self {
         self.0.output = Some(output);
+        self
+    }
+
+    /// How long the child has run.
+    pub(crate) fn with_elapsed(mut self, elapsed: Option<Duration>) -> Self {
+        self.0.elapsed = elapsed;
         self
     }
 
@@ -175,9 +161,30 @@ impl Error {
         self.0.kind == Kind::TooManyFiles
     }
 
-    /// Time ran out.
+    /// The system lets this user start no more processes (`EAGAIN`).
+    pub fn is_too_many_processes(&self) -> bool {
+        self.0.kind == Kind::TooManyProcesses
+    }
+
+    /// The program's file is open for writing (`ETXTBSY`), and stayed so; see
+    /// [`Builder::retry_busy`](crate::Builder::retry_busy).
+    pub fn is_busy(&self) -> bool {
+        self.0.kind == Kind::TextFileBusy
+    }
+
+    /// Time ran out: that of the call, or that of the run, by [`timeout`](crate::Builder::timeout),
+    /// [`deadline`](crate::Builder::deadline) or [`inactivity_timeout`](crate::Builder::inactivity_timeout). Only an
+    /// error of the run carries the [output](Error::output).
     pub fn is_timeout(&self) -> bool {
-        self.0.kind == Kind::Timeout
+        matches!(
+            self.0.kind,
+            Kind::Timeout | Kind::Deadline(_) | Kind::Silence(_)
+        )
+    }
+
+    /// The run was [cancelled](crate::Builder::cancel_on).
+    pub fn is_cancelled(&self) -> bool {
+        self.0.kind == Kind::Cancelled
     }
 
     /// A stream reached its limit, which was set to [`Overflow::Fail`](crate::Overflow::Fail), or a line its
@@ -206,97 +213,12 @@ impl Error {
         self.0.kind == Kind::Input
     }
 
-    fn io_kind(&self) -> io::ErrorKind {
-        match &self.0.kind {
-            Kind::ProgramNotFound | Kind::DirectoryNotFound | Kind::BadInterpreter(_) => {
-                io::ErrorKind::NotFound
-            }
-            Kind::NotExecutable | Kind::ProgramIsDirectory => io::ErrorKind::PermissionDenied,
-            Kind::ArgumentListTooLong => io::ErrorKind::ArgumentListTooLong,
-            Kind::NulByte => io::ErrorKind::InvalidInput,
-            Kind::Timeout => io::ErrorKind::TimedOut,
-            Kind::Limit(..) | Kind::LongLine(..) => io::ErrorKind::FileTooLarge,
-            Kind::BrokenPipe | Kind::StdinClosed => io::ErrorKind::BrokenPipe,
-            Kind::Eof => io::ErrorKind::UnexpectedEof,
-            _ => (self.0.source.as_ref()).map_or(io::ErrorKind::Other, io::Error::kind),
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ProgramNotFound => f.write_str("no such program"),
-            Self::DirectoryNotFound => f.write_str("no such directory to start in"),
-            Self::NotExecutable => f.write_str("not executable"),
-            Self::ProgramIsDirectory => f.write_str("is a directory, not a program"),
-            Self::BadInterpreter(Some(path)) => write!(f, "its interpreter {path} does not exist"),
-            Self::BadInterpreter(None) => f.write_str("its interpreter or loader does not exist"),
-            Self::BadFormat => f.write_str("not a program this system can execute"),
-            Self::ArgumentListTooLong => f.write_str("argument list too long"),
-            Self::NulByte => f.write_str("a NUL byte in the command, its arguments or variables"),
-            Self::NoRuntime => f.write_str("no tokio runtime to spawn in"),
-            Self::TooManyFiles => f.write_str("no file descriptor left to spawn with"),
-            Self::Spawn => f.write_str("cannot be started"),
-            Self::Timeout => f.write_str("timed out"),
-            Self::Limit(source, bytes) => {
-                write!(f, "wrote more to {source} than the limit of {bytes} bytes")
-            }
-            Self::LongLine(source, bytes) => {
-                write!(f, "wrote a line to {source} longer than {bytes} bytes")
-            }
-            Self::BrokenPipe => f.write_str("takes no more input"),
-            Self::StdinClosed => f.write_str("its stdin was already closed, or is not a pipe"),
-            Self::Eof => f.write_str("ended before what was waited for"),
-            Self::Failed => f.write_str("failed"),
-            Self::Input => f.write_str("the source of its input failed"),
-            Self::Wait => f.write_str("its exit status cannot be had"),
-            Self::Signal => f.write_str("cannot be signalled"),
-            Self::Io => f.write_str("input/output error"),
-        }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = &*self.0;
-        if let Some(command) = &inner.command {
-            write!(f, "`{command}`: ")?;
-        }
-        // The platform's own words add nothing where the kind says it all.
-        match (&inner.kind, &inner.source) {
-            (Kind::Spawn | Kind::Input | Kind::Wait | Kind::Signal, Some(source)) => {
-                write!(f, "{}: {source}", inner.kind)?
-            }
-            (Kind::Io, Some(source)) => write!(f, "{source}")?,
-            (kind, _) => write!(f, "{kind}")?,
-        }
-        if let Some(status) = inner.status {
-            write!(f, " ({status})")?;
-        }
-        let tail = inner.stderr_tail.trim_ascii_end();
-        if matches!(inner.kind, Kind::Failed | Kind::Eof) && !tail.is_empty() {
-            write!(f, "; stderr:\n{}", String::from_utf8_lossy(tail))?;
-        }
-        Ok(())
-    }
-}
-
-/// As [`Display`](fmt::Display), which is what `fn main() -> Result<()>` shows; `{:#?}` shows the fields.
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `main` shows errors by `Debug`.
-        if !f.alternate() {
-            return fmt::Display::fmt(self, f);
-        }
-        f.debug_struct("Error")
-            .field("kind", &self.0.kind)
-            .field("command", &self.0.command)
-            .field("status", &self.0.status)
-            .field("stderr_tail", &self.0.stderr_tail)
-            .field("written", &self.0.written)
-            .field("source", &self.0.source)
-            .finish_non_exhaustive()
+    /// The run was cut short.
+    pub(crate) fn is_of_a_stop(&self) -> bool {
+        matches!(
+            self.0.kind,
+            Kind::Deadline(_) | Kind::Silence(_) | Kind::Cancelled
+        )
     }
 }
 
@@ -308,7 +230,8 @@ impl error::Error for Error {
 
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
-        io::Error::new(error.io_kind(), error)
+        let source = || (error.0.source.as_ref()).map_or(io::ErrorKind::Other, io::Error::kind);
+        io::Error::new(error.0.kind.io_kind().unwrap_or_else(source), error)
     }
 }
 
@@ -323,6 +246,7 @@ impl From<io::Error> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Source;
 
     #[test]
     fn goes_through_io_error_and_back_unchanged() {
@@ -332,16 +256,5 @@ mod tests {
         let back = Error::from(io);
         assert!(back.is_limit());
         assert_eq!(back.command(), Some("yes"));
-    }
-
-    #[test]
-    fn a_failure_reads_like_a_command_line_tools() {
-        let error = Error::new(Kind::Failed)
-            .with_command(Some("sort -n x".into()))
-            .with_stderr_tail(Bytes::from_static(b"sort: x: No such file\n"));
-        assert_eq!(
-            error.to_string(),
-            "`sort -n x`: failed; stderr:\nsort: x: No such file"
-        );
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use tokio::time::Instant;
 
-use crate::transport::Control;
+use crate::{trace::Span, transport::Control};
 
 /// Lets go of the process exactly once: when the run is over, or when the last half of the handle is
 /// dropped.
@@ -15,6 +15,7 @@ use crate::transport::Control;
 pub(crate) struct Guard {
     pub(crate) control: Control,
     pub(crate) started: Instant,
+    pub(crate) span: Span,
     kill: AtomicBool,
     released: AtomicBool,
 }
@@ -22,6 +23,7 @@ pub(crate) struct Guard {
 impl Guard {
     pub(crate) fn new(control: Control) -> Self {
         Self {
+            span: Span::new(control.id(), control.command()),
             control,
             started: Instant::now(),
             kill: AtomicBool::new(true),

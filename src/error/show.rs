@@ -1,0 +1,103 @@
+//! How an [`Error`] reads: command, cause, how the child ended, and the end of its stderr.
+
+use std::{fmt, process::ExitStatus};
+
+use super::{Error, Kind};
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        if let Some(command) = &inner.command {
+            write!(f, "`{command}`: ")?;
+        }
+        // The platform's own words add nothing where the kind says it all.
+        match (&inner.kind, &inner.source) {
+            (Kind::Spawn | Kind::Input | Kind::Wait | Kind::Signal, Some(source)) => {
+                write!(f, "{}: {source}", inner.kind)?
+            }
+            (Kind::Io, Some(source)) => write!(f, "{source}")?,
+            (Kind::Failed, _) if inner.status.is_some() => {}
+            (kind, _) => write!(f, "{kind}")?,
+        }
+        match (&inner.kind, inner.status) {
+            (Kind::Failed, Some(status)) => {
+                let failed = status.code().map_or("", |_| "failed with ");
+                write!(f, "{failed}{}", ending(status))?;
+                if let Some(elapsed) = inner.elapsed {
+                    write!(f, " after {elapsed:.1?}")?;
+                }
+            }
+            (_, Some(status)) => write!(f, " ({})", ending(status))?,
+            (_, None) => {}
+        }
+        let tail = inner.stderr_tail.trim_ascii_end();
+        let shows_tail = matches!(
+            inner.kind,
+            Kind::Failed | Kind::Eof | Kind::Deadline(_) | Kind::Silence(_)
+        );
+        if shows_tail && !tail.is_empty() {
+            write!(f, "; stderr:\n{}", String::from_utf8_lossy(tail))?;
+        }
+        Ok(())
+    }
+}
+
+/// How a child ended, in words: `exit code 3`, `killed by SIGSEGV (core dumped)`.
+fn ending(status: ExitStatus) -> String {
+    if let Some(code) = status.code() {
+        return match code {
+            // An NTSTATUS of Windows, which nobody knows in decimal.
+            ..0 => format!("exit code {code:#x}"),
+            code => format!("exit code {code}"),
+        };
+    }
+    // The standard library knows the names of this platform's signals: "signal: 11 (SIGSEGV) (core dumped)".
+    let words = status.to_string();
+    let name = (words.strip_prefix("signal: "))
+        .and_then(|signal| signal.split_once('(')?.1.split_once(')'));
+    match name {
+        Some((name, rest)) => format!("killed by {name}{rest}"),
+        None => words,
+    }
+}
+
+/// As [`Display`](fmt::Display), which is what `fn main() -> Result<()>` shows; `{:#?}` shows the fields.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `main` shows errors by `Debug`.
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("command", &self.0.command)
+            .field("status", &self.0.status)
+            .field("stderr_tail", &self.0.stderr_tail)
+            .field("written", &self.0.written)
+            .field("elapsed", &self.0.elapsed)
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_reads_like_a_command_line_tools() {
+        let error = Error::new(Kind::Failed)
+            .with_command(Some("sort -n x".into()))
+            .with_status(Some(crate::sys::exit_status(2)))
+            .with_elapsed(Some(Duration::from_millis(1234)))
+            .with_stderr_tail(Bytes::from_static(b"sort: x: No such file\n"));
+        assert_eq!(
+            error.to_string(),
+            "`sort -n x`: failed with exit code 2 after 1.2s; stderr:\nsort: x: No such file"
+        );
+    }
+}

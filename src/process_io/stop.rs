@@ -1,0 +1,102 @@
+//! Ending a run: now, step by step, or when it is time.
+
+use std::{future::poll_fn, time::Duration};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::ProcessIo;
+use crate::{
+    error::Result,
+    shutdown::{Ladder, Report, Watch},
+};
+
+/// # Stopping
+///
+/// What these set can be set for the whole run by the [`Builder`](crate::Builder#when-to-stop), which tells how a run ends
+/// that is cut short.
+impl ProcessIo {
+    /// Stops the child by the steps of `ladder`, usually [`Ladder::default`]: close stdin, 1 s, `SIGTERM` to the group, 5 s,
+    /// `SIGKILL` to the group. A child that exits at any step ends it at once. Then what is left of its group is killed, and it
+    /// is reaped.
+    ///
+    /// Meanwhile its output is received, and kept up to its [limit](crate::Limits), where the child has to wait; it
+    /// is there for later calls. [`Drain::UntilEof`](crate::Drain) counts as the default here. [Time-outs](crate::Builder#when-to-stop) that
+    /// were set have no effect any more.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, Ladder, ProcessIo, Source, Step};
+    ///
+    /// let mut sort = ProcessIo::spawn(Command::new("sort"))?;
+    /// sort.send("b\na\n").await?;
+    /// let report = sort.shutdown(Ladder::default()).await?;
+    /// assert_eq!(report.ended_by(), Some(Step::CloseStdin));
+    /// assert_eq!(sort.recv(Source::Stdout).await?.unwrap(), "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the exit status is not to be had: because the child could not be killed, and lives on after 5 s more, or see
+    /// [`Control::wait`](crate::Control::wait).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half-way it kills the child and its group at once. Nothing of the output is lost, and
+    /// [`wait`](Self::wait) tells how the child ended.
+    pub async fn shutdown(&mut self, ladder: Ladder) -> Result<Report> {
+        let mut ladder = Some(ladder);
+        let mut shutdown = Shutdown {
+            io: self,
+            done: false,
+        };
+        let report = poll_fn(|cx| shutdown.io.as_pump().poll_shutdown(cx, &mut ladder)).await;
+        shutdown.done = true;
+        report
+    }
+
+    /// Stops the run at this point in time, or not; see [`Builder::deadline`](crate::Builder::deadline). It replaces a
+    /// [`timeout`](crate::Builder::timeout) too.
+    pub fn set_deadline(&mut self, deadline: impl Into<Option<Instant>>) {
+        let watch = self.watch();
+        watch.timeout = None;
+        watch.deadline = deadline.into();
+    }
+
+    /// Stops the run when no byte has moved for so long, or not; see
+    /// [`Builder::inactivity_timeout`](crate::Builder::inactivity_timeout).
+    pub fn set_inactivity_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
+        self.watch().set_silence(timeout.into());
+    }
+
+    /// Stops the run when the token is cancelled; see [`Builder::cancel_on`](crate::Builder::cancel_on).
+    pub fn set_cancel_on(&mut self, token: CancellationToken) {
+        self.watch().cancel_on(token);
+    }
+
+    /// By which steps a run is stopped that is cut short; see [`Builder::ladder`](crate::Builder::ladder).
+    pub fn set_ladder(&mut self, ladder: Ladder) {
+        self.watch().ladder = ladder;
+    }
+
+    fn watch(&mut self) -> &mut Watch {
+        self.recv.driver.watch()
+    }
+}
+
+/// A shutdown that is finished by `SIGKILL` when it is dropped.
+struct Shutdown<'a> {
+    io: &'a mut ProcessIo,
+    done: bool,
+}
+
+impl Drop for Shutdown<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.io.as_pump().abort_shutdown();
+        }
+    }
+}

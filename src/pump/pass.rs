@@ -1,0 +1,72 @@
+//! [`Pump`]: all the pipes of one child, moved together.
+
+use std::task::{Context, Poll};
+
+use super::{Driver, Want, Writer};
+use crate::{
+    error::{Kind, Result},
+    event::Source,
+};
+
+/// A driver, with the writer where there is one: what consumers ask.
+#[allow(unreachable_pub, missing_debug_implementations)] // Public only in name: a sealed trait has it.
+pub struct Pump<'a> {
+    pub(crate) writer: Option<&'a mut Writer>,
+    pub(crate) driver: &'a mut Driver,
+}
+
+impl Pump<'_> {
+    /// Moves all the pipes once: stdin as far as it goes, stdout and stderr by a read as `want`ed; whether
+    /// the outputs or the exit moved. With `direct` the kernel is asked when the reactor knows of nothing.
+    pub(crate) fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
+        if let Some(writer) = self.writer.as_deref_mut() {
+            if direct {
+                writer.flush_now();
+            } else {
+                let _ = writer.poll_flush(cx);
+            }
+        }
+        self.note_written();
+        let moved = self.driver.pass(cx, want, direct);
+        self.mind(cx, want, direct);
+        let stopped = self.driver.stop.descent.is_some() && !self.driver.exit.is_running();
+        if self.driver.is_over() || stopped {
+            if let Some(writer) = self.writer.as_deref_mut() {
+                writer.abandon();
+            }
+        }
+        moved
+    }
+
+    pub(super) fn note_written(&mut self) {
+        if let Some(writer) = &self.writer {
+            self.driver.stdin_written = writer.written();
+        }
+    }
+
+    /// Nothing moved: that is an error if it is because of a limit that applies to what was wanted.
+    pub(crate) fn stuck<T>(&self, want: [Want; 2]) -> Poll<Result<T>> {
+        for (source, want) in [Source::Stdout, Source::Stderr].into_iter().zip(want) {
+            let inbox = &self.driver.reader(source).inbox;
+            if want == Want::Fill && inbox.is_over() {
+                let kind = Kind::Limit(source, inbox.limit().bytes);
+                return Poll::Ready(Err(self.driver.error(kind)));
+            }
+        }
+        Poll::Pending
+    }
+}
+
+/// `want` of `source`, and all that comes of the other.
+pub(crate) fn only(source: Source, want: Want) -> [Want; 2] {
+    match source {
+        Source::Stdout => [want, Want::Fill],
+        Source::Stderr => [Want::Fill, want],
+    }
+}
+
+/// Enough for one poll: lets other tasks run and is polled again.
+pub(crate) fn again<T>(cx: &mut Context<'_>) -> Poll<T> {
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}

@@ -1,0 +1,256 @@
+//! Is it time: a run that is cut short, or shut down.
+
+use std::{
+    io,
+    task::{Context, Poll, Waker},
+};
+
+use super::{Driver, Pump, Want, again};
+use crate::{
+    error::{Error, Kind, Result},
+    event::Source,
+    limits::STEPS_PER_POLL,
+    shutdown::{Cause, Descent, Due, Ladder, Report, Step, Watch},
+    signal::Signal,
+};
+
+/// Whether the run is to end early, and how far that is.
+#[derive(Debug, Default)]
+pub(super) struct Stop {
+    /// Gone once it has done its work.
+    pub(super) watch: Option<Box<Watch>>,
+    pub(super) descent: Option<Box<Descent>>,
+    /// Why it was cut short; none when it was shut down.
+    pub(super) cause: Option<Cause>,
+    /// Nobody has been told of the cause by the stream of events.
+    pub(super) untold: bool,
+}
+
+impl Cause {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Deadline(time) => Kind::Deadline(time),
+            Self::Silence(time) => Kind::Silence(time),
+            Self::Cancelled => Kind::Cancelled,
+        }
+    }
+}
+
+impl Pump<'_> {
+    /// Sees to it that the run ends in time, and goes on with ending it. Cheap when there is nothing to see to.
+    #[inline]
+    pub(super) fn mind(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) {
+        let stop = &self.driver.stop;
+        if stop.watch.is_some() || (stop.descent.is_some() && self.driver.exit.is_running()) {
+            self.mind_now(cx, want, direct);
+        }
+    }
+
+    fn mind_now(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) {
+        if self.driver.is_over() || self.driver.stop.descent.is_some() {
+            self.driver.stop.watch = None;
+        }
+        self.note_written();
+        while let Some(cause) = self.cause(cx, direct) {
+            // The reactor may be behind, as when the task has not been polled for long.
+            let moved = self.moved();
+            let look = want.map(|want| match want {
+                Want::Nothing => Want::Piece,
+                want => want,
+            });
+            self.driver.pass(cx, look, true);
+            if matches!(cause, Cause::Silence(_)) && self.moved() != moved {
+                continue;
+            }
+            let watch = self.driver.stop.watch.take();
+            if self.driver.exit.is_running() {
+                self.driver.cut_short(cause);
+                self.descend_by(watch.map_or_else(Ladder::kill, |watch| watch.ladder));
+            } else {
+                // The child has done its part.
+                self.driver.exit.hurry();
+                self.driver.pass(cx, want, direct);
+            }
+        }
+        self.descend(cx, direct);
+    }
+
+    fn cause(&mut self, cx: &mut Context<'_>, direct: bool) -> Option<Cause> {
+        let moved = self.moved();
+        (self.driver.stop.watch.as_mut()?).cause(cx, moved, !direct)
+    }
+
+    /// How many bytes have moved in all.
+    fn moved(&self) -> u64 {
+        let driver = &self.driver;
+        driver.stdin_written + driver.stdout.received() + driver.stderr.received()
+    }
+
+    fn descend_by(&mut self, ladder: Ladder) {
+        self.driver.guard().set_kill(true);
+        self.driver.stop.descent = Some(Box::new(Descent::new(ladder)));
+    }
+
+    /// Takes the steps that are due.
+    fn descend(&mut self, cx: &mut Context<'_>, direct: bool) {
+        while self.driver.exit.is_running() {
+            let Some(descent) = &mut self.driver.stop.descent else {
+                return;
+            };
+            match descent.due(cx, !direct) {
+                Due::Nothing => return,
+                Due::Step(step) => {
+                    if let Err(error) = self.take_step(step) {
+                        if let Some(descent) = &mut self.driver.stop.descent {
+                            descent.undeliverable(error);
+                        }
+                    }
+                }
+                Due::Failure => self.driver.give_up(),
+            }
+        }
+    }
+
+    fn take_step(&mut self, step: Step) -> Result<(), io::ErrorKind> {
+        let guard = self.driver.guard();
+        guard.span.stopping(&step);
+        let process = guard.control.process();
+        let sent = match step {
+            Step::CloseStdin => {
+                let writer = self.writer.as_deref_mut().filter(|writer| writer.is_open());
+                let writer = writer.ok_or(io::ErrorKind::NotConnected)?;
+                writer.close();
+                return Ok(());
+            }
+            Step::Signal(signal) => process.signal_tree(signal),
+            Step::SignalChild(signal) => process.signal(signal),
+        };
+        sent.map_err(|error| error.kind())
+    }
+
+    /// The child has been stopped by the steps of `ladder`, which is taken by the first poll, and what it wrote has
+    /// been received as far as there is room.
+    pub(crate) fn poll_shutdown(
+        &mut self,
+        cx: &mut Context<'_>,
+        ladder: &mut Option<Ladder>,
+    ) -> Poll<Result<Report>> {
+        // An output that nobody takes must not end the descent.
+        let want = [Want::Hold; 2];
+        if let Some(ladder) = ladder.take() {
+            // A child that has exited needs no ladder, also if the reactor does not know it yet.
+            self.driver.pass(cx, want, true);
+            self.driver.stop.watch = None;
+            match self.driver.exit.is_running() {
+                true => self.descend_by(ladder),
+                false => self.driver.end_tree(),
+            }
+        }
+        for _ in 0..STEPS_PER_POLL {
+            let moved = self.pass(cx, want, false);
+            if self.driver.is_settled() {
+                return Poll::Ready(self.driver.report());
+            }
+            if !moved {
+                return Poll::Pending;
+            }
+        }
+        again(cx)
+    }
+
+    /// The run was cut short, and this is how it ended.
+    pub(super) fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        for _ in 0..STEPS_PER_POLL {
+            let moved = self.pass(cx, [Want::Hold; 2], false);
+            match self.driver.stop_error() {
+                Some(error) if self.driver.is_settled() => return Poll::Ready(error),
+                _ if !moved => return Poll::Pending,
+                _ => {}
+            }
+        }
+        again(cx)
+    }
+
+    /// Goes to the last step of a shutdown at once.
+    pub(crate) fn abort_shutdown(&mut self) {
+        if let Some(descent) = &mut self.driver.stop.descent {
+            descent.hurry();
+        }
+        self.descend(&mut Context::from_waker(Waker::noop()), true);
+    }
+
+    /// What a failure to write comes to: a child that is being stopped takes no more input.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        match self.driver.stop_error() {
+            Some(stopped) if error.is_broken_pipe() => stopped,
+            _ => self.driver.annotate(error),
+        }
+    }
+}
+
+impl Driver {
+    /// The run is to end early.
+    fn cut_short(&mut self, cause: Cause) {
+        self.guard().span.stopping(&cause);
+        self.stop.cause = Some(cause);
+        self.stop.untold = true;
+        self.stdout.cut();
+        self.stderr.cut();
+    }
+
+    /// The child has exited while it was being stopped: what is left of its tree goes with it.
+    pub(super) fn end_tree(&mut self) {
+        if let Some(descent) = &mut self.stop.descent {
+            descent.end();
+        }
+        // Nobody is there to be told, and it will be tried again when the run is over.
+        let _ = (self.guard().control.process()).signal_tree(Signal::KILL);
+        self.exit.bound_drain();
+    }
+
+    /// The child cannot be killed. It is left to the reaper.
+    fn give_up(&mut self) {
+        let error = io::Error::other("it was killed, and has not exited");
+        self.exit.give_up(error);
+        self.finish();
+    }
+
+    /// Reading has stopped because there is no room.
+    fn is_held(&self) -> bool {
+        self.stdout.is_held() || self.stderr.is_held()
+    }
+
+    fn report(&mut self) -> Result<Report> {
+        let status = self.status()?;
+        let never = || Report::new(status);
+        Ok((self.stop.descent.as_ref()).map_or_else(never, |descent| descent.report(status)))
+    }
+
+    /// Why the run was cut short, with what has been collected and not been taken.
+    pub(crate) fn stop_error(&self) -> Option<Error> {
+        let cause = self.stop.cause?;
+        Some(self.error(cause.kind()).with_output(self.peek_output()))
+    }
+
+    /// Nothing more will be read from `source`, and if that is because the run was cut short, it is known how the child
+    /// ended.
+    pub(crate) fn is_ended(&self, source: Source) -> bool {
+        let reader = self.reader(source);
+        reader.is_closed() && (!reader.is_cut() || self.is_settled())
+    }
+
+    /// The run is over, or would be if there were room.
+    fn is_settled(&self) -> bool {
+        self.is_over() || (!self.exit.is_running() && self.is_held())
+    }
+
+    /// Why these streams ended early, once.
+    pub(crate) fn take_cut(&mut self, sources: &[Source]) -> Option<Error> {
+        let mut cut = false;
+        for &source in sources {
+            cut |= self.reader_mut(source).take_cut();
+        }
+        self.stop.untold &= !cut;
+        if cut { self.stop_error() } else { None }
+    }
+}

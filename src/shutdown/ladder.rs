@@ -1,0 +1,141 @@
+//! [`Ladder`]: the steps by which a child is stopped, and [`Report`]: how that went.
+
+use std::{fmt, io, process::ExitStatus, time::Duration};
+
+use crate::{
+    limits::{DEFAULT_STDIN_GRACE, DEFAULT_TERM_GRACE, KILL_GRACE},
+    signal::Signal,
+};
+
+/// How a child is stopped: step by step, with time after each for the child to exit by itself.
+///
+/// A child that exits ends it at once. Whatever the steps are, the last one is `SIGKILL` to the child's process group,
+/// and what is left of the group when the child has exited is killed too.
+///
+/// A step that cannot be delivered, such as closing a stdin that is closed already, is passed over without waiting.
+///
+/// ```
+/// use std::time::Duration;
+/// use process_io::{Ladder, Signal};
+///
+/// let gentle = Ladder::default(); // close stdin, 1 s, SIGTERM, 5 s, SIGKILL
+/// let at_once = Ladder::kill();
+/// let own = Ladder::kill()
+///     .signal(Signal::INT, Duration::from_millis(500))
+///     .signal(Signal::TERM, Duration::from_secs(2));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ladder {
+    steps: Vec<(Step, Duration)>,
+}
+
+/// A step of a [`Ladder`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Step {
+    /// Closes the child's stdin, which sees end-of-file once it has read what was queued.
+    CloseStdin,
+    /// Sends a signal to the child's process group, or to the child alone if it leads none.
+    Signal(Signal),
+    /// Sends a signal to the child alone.
+    SignalChild(Signal),
+}
+
+impl Ladder {
+    /// Nothing but the last step: `SIGKILL` at once. Other steps are put before it.
+    pub fn kill() -> Self {
+        Self { steps: Vec::new() }
+    }
+
+    /// Then: close stdin, and give the child so much time.
+    pub fn close_stdin(self, grace: Duration) -> Self {
+        self.step(Step::CloseStdin, grace)
+    }
+
+    /// Then: send a signal to the child's process group, and give the child so much time.
+    pub fn signal(self, signal: Signal, grace: Duration) -> Self {
+        self.step(Step::Signal(signal), grace)
+    }
+
+    /// Then: `step`, and give the child so much time.
+    pub fn step(mut self, step: Step, grace: Duration) -> Self {
+        self.steps.push((step, grace));
+        self
+    }
+
+    /// All steps, the last one too.
+    pub(super) fn into_steps(mut self) -> std::vec::IntoIter<(Step, Duration)> {
+        self.steps.push((Step::Signal(Signal::KILL), KILL_GRACE));
+        self.steps.into_iter()
+    }
+}
+
+impl Default for Ladder {
+    /// Close stdin, 1 s, `SIGTERM` to the group, 5 s, `SIGKILL` to the group.
+    fn default() -> Self {
+        Self::kill()
+            .close_stdin(DEFAULT_STDIN_GRACE)
+            .signal(Signal::TERM, DEFAULT_TERM_GRACE)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CloseStdin => f.write_str("closing stdin"),
+            Self::Signal(signal) => write!(f, "{signal}"),
+            Self::SignalChild(signal) => write!(f, "{signal} to the child alone"),
+        }
+    }
+}
+
+/// How a [`shutdown`](crate::ProcessIo::shutdown) went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// How the child ended.
+    pub status: ExitStatus,
+    /// The steps that were taken, in order. None if the child had exited before.
+    pub steps: Vec<Taken>,
+    /// From the first step until the child's exit.
+    pub elapsed: Duration,
+}
+
+/// A step that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Taken {
+    /// What was done.
+    pub step: Step,
+    /// How long it was waited after it: until the child's exit, or the next step.
+    pub took: Duration,
+    /// Why it could not be delivered; then it was passed over.
+    pub error: Option<io::ErrorKind>,
+}
+
+impl Report {
+    /// Of a child that needed no step.
+    pub(crate) fn new(status: ExitStatus) -> Self {
+        Self {
+            status,
+            steps: Vec::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    /// The step after which the child exited; `None` if it had exited before.
+    pub fn ended_by(&self) -> Option<Step> {
+        self.steps.last().map(|taken| taken.step)
+    }
+}
+
+impl fmt::Display for Report {
+    /// As in `exit status: 0, 12.3ms after SIGTERM`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status)?;
+        match self.steps.last() {
+            Some(last) => write!(f, ", {:.1?} after {}", last.took, last.step),
+            None => f.write_str(", before the first step"),
+        }
+    }
+}
