@@ -66,6 +66,10 @@
 //! # Ok(()) }
 //! ```
 //!
+//! Stop it in time: [`timeout`](Builder::timeout), [`deadline`](Builder::deadline),
+//! [`inactivity_timeout`](Builder::inactivity_timeout), [`cancel_on`](Builder::cancel_on), or step by step with
+//! [`shutdown`](ProcessIo::shutdown).
+//!
 //! Read lines, wait for a prompt, speak a protocol: [`lines`](ProcessIo::lines), [`expect`](ProcessIo::expect),
 //! [`framed`](ProcessIo::framed).
 //!
@@ -77,6 +81,8 @@
 //! - **Bounded memory.** Unread stdout up to 64 MiB, then an error, and what was kept is still there; stderr up to 16 MiB, then the
 //!   last of it, and what was omitted is counted. See [`Limits`].
 //! - **No hang after exit.** See [`Drain`].
+//! - **One deadline.** A time-out covers the input, the run and what comes after the exit, and carries what there was. See
+//!   [when to stop](Builder#when-to-stop).
 //! - **No orphan, no zombie.** Dropping a handle kills the child's process group and reaps it. What a child leaves
 //!   behind in its group when it exits is killed when the run is over.
 //! - **No thread, no task, no channel.** Your task does the work. Only a child whose handle is dropped before its
@@ -93,6 +99,7 @@
 //! | [`send`](ProcessIo::send), [`send_line`](ProcessIo::send_line), [`send_timeout`](ProcessIo::send_timeout), [`exchange`](ProcessIo::exchange) | once polled, the message stays queued and is written by the next call; do not send it again |
 //! | [`recv_line`](ProcessIo::recv_line), [`Lines`], [`expect`](ProcessIo::expect) | what came, half a line too, is there for the next call |
 //! | [`wait`](ProcessIo::wait), [`output`](ProcessIo::output), [`Control::wait`] | call it again |
+//! | [`shutdown`](ProcessIo::shutdown) | the child is killed at once; nothing of its output is lost |
 //! | `Stream`, `Sink` | as those traits say: no item is lost |
 //! | `.await` on a [`Builder`] or a [`ProcessIo`] | the future owns the child, and so kills it |
 //! | [`ProcessIOWrapper`] | as `AsyncRead` and `AsyncWrite` say: `read` and `write` lose nothing, `write_all` loses count |
@@ -103,10 +110,11 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `error`, `limits`, `event`, `line`, `output`, `signal`, `stdio` | the vocabulary |
+//! | `error`, `limits`, `event`, `line`, `output`, `signal`, `stdio`, `trace` | the vocabulary |
 //! | `sys` | what differs by platform |
 //! | `buffer` | where bytes wait: inbox, outbox, and where lines end |
 //! | [`transport`] | the seam between this crate and any child |
+//! | `shutdown` | when and how a run is stopped |
 //! | `command` | from a `Command` and options to a running child |
 //! | `pump` | the only code that polls pipes |
 //! | `process_io` | the handle and all the ways to use it |
@@ -115,6 +123,8 @@
 //! # Features
 //!
 //! - `regex`: `regex::bytes::Regex` as a [`Needle`].
+//! - `tracing`: a span for each process, with its pid, its command (without [secrets](Builder::secret)), the bytes that went in
+//!   and out, and its exit status.
 //!
 //! [PEP 3145]: https://peps.python.org/pep-3145/
 //! [tokio]: https://tokio.rs

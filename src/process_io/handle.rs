@@ -29,6 +29,7 @@ use crate::{
 /// | send | [`send`](Self::send), [`send_line`](Self::send_line), [`send_timeout`](Self::send_timeout), [`send_nowait`](Self::send_nowait), or it is a `Sink` of `Bytes` |
 /// | receive | [`recv`](Self::recv), [`recv_timeout`](Self::recv_timeout), [`recv_for`](Self::recv_for), [`recv_until_quiet`](Self::recv_until_quiet), [`recv_nowait`](Self::recv_nowait) |
 /// | do both for a while | [`exchange`](Self::exchange) |
+/// | stop it | [`shutdown`](Self::shutdown), or drop it; in time: [when to stop](Builder#when-to-stop) |
 /// | use it as a file | [`ProcessIOWrapper`](crate::ProcessIOWrapper) |
 /// | send and receive in different tasks | [`split`](Self::split), [`into_split`](Self::into_split) |
 /// | signal it from anywhere | [`control`](Self::control) |
