@@ -14,6 +14,7 @@ mod memory_child;
 mod merge_stderr;
 mod nowait;
 mod parts;
+mod real_programs;
 mod redirects;
 mod split;
 mod stream;
