@@ -137,6 +137,7 @@ mod event;
 mod limits;
 mod line;
 mod output;
+mod pipeline;
 mod process_io;
 mod pump;
 mod shutdown;
@@ -157,7 +158,8 @@ pub use limits::{
     DEFAULT_STDIN_GRACE, DEFAULT_STDOUT_LIMIT, DEFAULT_TERM_GRACE, Drain, Limit, Limits, Overflow,
 };
 pub use line::{DEFAULT_MAX_LINE_LENGTH, Line, LineEnd, LineOptions, LongLine, Terminator};
-pub use output::{Output, Usage};
+pub use output::{Output, StageOutput, Usage};
+pub use pipeline::{Pipeline, Stage, StageEvents};
 pub use process_io::{
     Collect, Exchange, ProcessIOWrapper, ProcessIo, ReadSource, RecvHalf, SendHalf, UnsplitError,
 };

@@ -51,6 +51,8 @@ pub struct Output {
     /// What the child used, with those of its descendants that it waited for. `None` where the platform does not tell,
     /// and while the child is running.
     pub usage: Option<Usage>,
+    /// How each stage of a [`Pipeline`](crate::Pipeline) did, in order; empty for a single child.
+    pub stages: Vec<StageOutput>,
     pub(crate) command: Option<Arc<str>>,
 }
 
@@ -67,6 +69,22 @@ pub struct Usage {
     /// On Linux a child starts out with its parent's own peak in this account, for it shares the parent's memory until
     /// its `execve(2)`. So this is `None` for a child that stayed below that: what it had itself is not known.
     pub max_resident: Option<u64>,
+}
+
+/// How one stage of a pipeline did.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StageOutput {
+    /// The command line of the stage.
+    pub command: Arc<str>,
+    /// How it ended. `None` only in the partial output of an error, when it was still running.
+    pub status: Option<ExitStatus>,
+    /// What it wrote to standard error, within the limit, which holds for each stage.
+    pub stderr: Bytes,
+    /// Bytes of standard error that were dropped at the limit.
+    pub stderr_omitted: u64,
+    /// What it used.
+    pub usage: Option<Usage>,
 }
 
 impl Output {
@@ -100,12 +118,18 @@ impl Output {
         if self.success() {
             return Ok(self);
         }
-        let tail = self.stderr.len().saturating_sub(ERROR_TAIL);
+        let culprit = (self.stages.iter()).find(|stage| stage.status == self.status);
+        let (stage, stderr) = match culprit {
+            Some(stage) => (Some(stage.command.clone()), &stage.stderr),
+            None => (None, &self.stderr),
+        };
+        let tail = stderr.len().saturating_sub(ERROR_TAIL);
         Err(Error::new(Kind::Failed)
             .with_command(self.command.clone())
+            .with_stage(stage)
             .with_status(self.status)
             .with_elapsed(Some(self.elapsed))
-            .with_stderr_tail(self.stderr.slice(tail..))
+            .with_stderr_tail(stderr.slice(tail..))
             .with_output(self))
     }
 }

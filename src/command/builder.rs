@@ -44,6 +44,7 @@ pub struct Builder {
     pub(crate) kill_on_drop: bool,
     pub(crate) die_with_parent: bool,
     pub(crate) retry_busy: bool,
+    pub(crate) pipe_capacity: Option<usize>,
     pub(crate) secrets: Vec<OsString>,
     /// Boxed, for most runs have none. `None` means that nothing ends the run early.
     pub(crate) watch: Option<Box<Watch>>,
@@ -63,6 +64,7 @@ impl Builder {
             kill_on_drop: true,
             die_with_parent: false,
             retry_busy: true,
+            pipe_capacity: None,
             secrets: Vec::new(),
             watch: None,
         }
@@ -168,6 +170,17 @@ impl Builder {
         self
     }
 
+    /// How many bytes the pipes to the child hold, on Linux: the system rounds it up to a power of two, and leaves a pipe as it
+    /// is if that is more than it allows (`/proc/sys/fs/pipe-max-size`, and see
+    /// [`set_pipe_budget`](crate::set_pipe_budget), of which it takes nothing). Such a pipe does not grow. Elsewhere a pipe cannot
+    /// be resized.
+    ///
+    /// Unless this is called a pipe has 64 KiB, and 256 KiB once it has been seen full.
+    pub fn pipe_capacity(mut self, bytes: usize) -> Self {
+        self.pipe_capacity = Some(bytes);
+        self
+    }
+
     /// Marks a text as secret: wherever it occurs in the program's name or its arguments, errors, traces and debug
     /// output show `***` instead. May be called several times.
     ///
@@ -247,6 +260,13 @@ impl Builder {
     pub fn ladder(mut self, ladder: Ladder) -> Self {
         self.watch().ladder = ladder;
         self
+    }
+
+    /// Without input the child is to find end-of-file at once, and that takes no pipe.
+    pub(crate) fn close_unused_stdin(&mut self) {
+        if self.input.is_none() && matches!(self.stdin, Redirect::Pipe) {
+            self.stdin = Redirect::Null;
+        }
     }
 
     fn watch(&mut self) -> &mut Watch {

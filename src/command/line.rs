@@ -15,7 +15,7 @@ const LINE_MAX: usize = 1024;
 const HIDDEN: &str = "***";
 
 /// Program and arguments without the secrets, quoted as for a shell where they need it, cut when very long.
-pub(super) fn line(command: &Command, secrets: &[OsString]) -> Arc<str> {
+pub(crate) fn line(command: &Command, secrets: &[OsString]) -> Arc<str> {
     let mut secrets: Vec<_> = (secrets.iter())
         .map(|secret| secret.to_string_lossy())
         .filter(|secret| !secret.is_empty())

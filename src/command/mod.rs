@@ -5,3 +5,4 @@ mod line;
 mod spawn;
 
 pub use builder::Builder;
+pub(crate) use line::line as command_line;

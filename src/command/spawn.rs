@@ -5,7 +5,7 @@ use tokio::runtime::Handle;
 use super::{Builder, line::line};
 use crate::{
     error::{Error, Kind, Result},
-    sys::{self, Ends},
+    sys::{self, Ends, Group},
     transport::{self, Parts},
 };
 
@@ -21,7 +21,11 @@ impl Builder {
             stdin: std::mem::take(&mut self.stdin),
             stdout: std::mem::take(&mut self.stdout),
             stderr: self.stderr.as_mut().map(std::mem::take),
-            group: self.group,
+            group: match self.group {
+                true => Group::Own,
+                false => Group::Shared,
+            },
+            pipe_capacity: self.pipe_capacity,
             die_with_parent: self.die_with_parent,
             retry_busy: self.retry_busy,
         };

@@ -27,6 +27,8 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: Kind,
     command: Option<Arc<str>>,
+    /// Which stage of the pipeline it is about.
+    stage: Option<Arc<str>>,
     status: Option<ExitStatus>,
     stderr_tail: Bytes,
     output: Option<Output>,
@@ -40,6 +42,7 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             command: None,
+            stage: None,
             status: None,
             stderr_tail: Bytes::new(),
             output: None,
@@ -56,6 +59,11 @@ impl Error {
 
     pub(crate) fn with_command(mut self, command: Option<Arc<str>>) -> Self {
         self.0.command = command;
+        self
+    }
+
+    pub(crate) fn with_stage(mut self, stage: Option<Arc<str>>) -> Self {
+        self.0.stage = stage;
         self
     }
 
@@ -89,6 +97,11 @@ impl Error {
     /// made of [`Parts`](crate::transport::Parts).
     pub fn command(&self) -> Option<&str> {
         self.0.command.as_deref()
+    }
+
+    /// The command line of the stage of a [`Pipeline`](crate::Pipeline) that this is about, if it is about one.
+    pub fn stage(&self) -> Option<&str> {
+        self.0.stage.as_deref()
     }
 
     /// How the child ended, if it had by then.

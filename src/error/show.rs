@@ -10,6 +10,9 @@ impl fmt::Display for Error {
         if let Some(command) = &inner.command {
             write!(f, "`{command}`: ")?;
         }
+        if let Some(stage) = &inner.stage {
+            write!(f, "`{stage}`: ")?;
+        }
         // The platform's own words add nothing where the kind says it all.
         match (&inner.kind, &inner.source) {
             (Kind::Spawn | Kind::Input | Kind::Wait | Kind::Signal, Some(source)) => {
@@ -71,6 +74,7 @@ impl fmt::Debug for Error {
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("command", &self.0.command)
+            .field("stage", &self.0.stage)
             .field("status", &self.0.status)
             .field("stderr_tail", &self.0.stderr_tail)
             .field("written", &self.0.written)

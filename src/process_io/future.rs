@@ -1,13 +1,14 @@
 //! `.await` on a [`Builder`] or a [`ProcessIo`]: run it to the end.
 
 use std::{
+    fmt,
     future::{Future, IntoFuture},
     pin::Pin,
     task::{Context, Poll},
 };
 
 use super::ProcessIo;
-use crate::{command::Builder, error::Result, output::Output, stdio::Redirect};
+use crate::{command::Builder, error::Result, output::Output, transport::Parts};
 
 impl Builder {
     /// Starts the child.
@@ -26,45 +27,64 @@ impl Builder {
     ///
     /// If the runtime was built without I/O; no child is left behind then either.
     pub fn spawn(mut self) -> Result<ProcessIo> {
-        let input = self.input.take();
-        let mut io = ProcessIo::assemble(self.start()?, self.limits, self.drain);
+        let parts = self.start()?;
+        Ok(self.assemble(parts))
+    }
+
+    /// Applies the options that concern what has been started.
+    pub(crate) fn assemble(self, parts: Parts) -> ProcessIo {
+        let mut io = ProcessIo::assemble(parts, self.limits, self.drain);
         io.recv.driver.guard().set_kill(self.kill_on_drop);
         io.recv.driver.set_watch(self.watch);
-        if let Some(input) = input {
+        if let Some(input) = self.input {
             io.send.writer.set_input(input);
         }
-        Ok(io)
+        io
     }
 }
 
-/// The future behind `.await` on a [`Builder`] or a [`ProcessIo`]: spawns, feeds, collects.
+/// The future behind `.await` on a [`Builder`], a [`ProcessIo`] or a [`Pipeline`](crate::Pipeline): spawns, feeds,
+/// collects.
 ///
 /// It owns the child: dropping it kills the child, as dropping the handle does.
 /// [`ProcessIo::output`] does the same by reference.
-#[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct Collect {
-    /// What is still to be spawned.
-    builder: Option<Box<Builder>>,
+    /// What is still to be done.
+    spawn: Option<Box<dyn FnOnce() -> Result<ProcessIo> + Send>>,
     /// Boxed, to keep futures that hold this one small.
     io: Option<Box<ProcessIo>>,
+}
+
+impl Collect {
+    /// Starts with the first poll.
+    pub(crate) fn new(spawn: impl FnOnce() -> Result<ProcessIo> + Send + 'static) -> Self {
+        Self {
+            spawn: Some(Box::new(spawn)),
+            io: None,
+        }
+    }
 }
 
 impl Future for Collect {
     type Output = Result<Output>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(mut builder) = self.builder.take() {
-            // Without input the child is to find end-of-file at once; that takes no pipe.
-            if builder.input.is_none() && matches!(builder.stdin, Redirect::Pipe) {
-                builder.stdin = Redirect::Null;
-            }
-            self.io = Some(Box::new(builder.spawn()?));
+        if let Some(spawn) = self.spawn.take() {
+            self.io = Some(Box::new(spawn()?));
         }
         match &mut self.io {
             Some(io) => io.as_pump().poll_output(cx),
             None => panic!("`Collect` polled again after it failed to spawn"),
         }
+    }
+}
+
+impl fmt::Debug for Collect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collect")
+            .field("io", &self.io)
+            .finish_non_exhaustive()
     }
 }
 
@@ -76,11 +96,9 @@ impl IntoFuture for Builder {
     type Output = Result<Output>;
     type IntoFuture = Collect;
 
-    fn into_future(self) -> Collect {
-        Collect {
-            builder: Some(Box::new(self)),
-            io: None,
-        }
+    fn into_future(mut self) -> Collect {
+        self.close_unused_stdin();
+        Collect::new(move || self.spawn())
     }
 }
 
@@ -94,7 +112,7 @@ impl IntoFuture for ProcessIo {
     fn into_future(mut self) -> Collect {
         self.close_stdin();
         Collect {
-            builder: None,
+            spawn: None,
             io: Some(Box::new(self)),
         }
     }

@@ -73,7 +73,14 @@ impl ProcessIo {
 
     pub(super) fn assemble(parts: Parts, limits: Limits, drain: Drain) -> Self {
         let guard = Arc::new(Guard::new(Control::new(parts.process, parts.command)));
-        let driver = Driver::new(parts.stdout, parts.stderr, limits, drain, guard.clone());
+        let driver = Driver::new(
+            parts.stdout,
+            parts.stderr,
+            parts.stages,
+            limits,
+            drain,
+            guard.clone(),
+        );
         Self {
             send: SendHalf::new(Writer::new(parts.stdin), guard),
             recv: RecvHalf::new(driver),

@@ -13,6 +13,7 @@ use super::{
     Want,
     exit::{Exit, Streams},
     read::{Reader, Step},
+    stages::Stage,
     stop::Stop,
     wakers::waker_for,
 };
@@ -21,25 +22,31 @@ use crate::{
     event::Source,
     limits::{Drain, ERROR_TAIL, Limit, Limits, MAX_HASTY, MAX_PASSED_OVER},
     line::{Line, LineEnd, LineOptions},
-    output::Output,
-    shutdown::{Cause, Guard, Watch},
-    transport::ReadEnd,
+    shutdown::{Guard, Watch},
+    transport::{ReadEnd, StageParts},
 };
 
 /// Both ways out of the child, and its end.
 pub(crate) struct Driver {
     pub(super) stdout: Reader,
     pub(super) stderr: Reader,
+    /// Of a pipeline, in order.
+    pub(super) stages: Vec<Stage>,
     pub(super) exit: Exit,
     /// Whose turn it is when both streams have something.
     turn: Source,
     /// A pipe was still open when the run was over.
-    pipes_held: bool,
-    elapsed: Option<Duration>,
+    pub(super) pipes_held: bool,
+    pub(super) elapsed: Option<Duration>,
     /// Bytes that the child's stdin had taken when that was last looked at.
     pub(super) stdin_written: u64,
     pub(super) stop: Stop,
     line_options: LineOptions,
+    /// Which stage's stderr is to be looked at first, and whether that comes before all else.
+    pub(super) next_stage: usize,
+    pub(super) stages_first: bool,
+    /// How many stages' exits the stream of stage events has told.
+    pub(super) told_stages: usize,
     /// Of the task that waits.
     waker: Waker,
     /// How many times in a row the stream whose turn it was had nothing.
@@ -55,6 +62,7 @@ impl Driver {
     pub(crate) fn new(
         stdout: Option<ReadEnd>,
         stderr: Option<ReadEnd>,
+        stages: Vec<StageParts>,
         limits: Limits,
         drain: Drain,
         guard: Arc<Guard>,
@@ -62,6 +70,9 @@ impl Driver {
         Self {
             stdout: Reader::new(stdout, limits.get(Source::Stdout)),
             stderr: Reader::new(stderr, limits.get(Source::Stderr)),
+            stages: (stages.into_iter())
+                .map(|stage| Stage::new(stage, limits.get(Source::Stderr)))
+                .collect(),
             exit: Exit::new(&guard.control, drain),
             turn: Source::Stdout,
             pipes_held: false,
@@ -69,6 +80,9 @@ impl Driver {
             stdin_written: 0,
             stop: Stop::default(),
             line_options: LineOptions::default(),
+            next_stage: 0,
+            stages_first: false,
+            told_stages: 0,
             waker: Waker::noop().clone(),
             passed_over: 0,
             hasty: 0,
@@ -101,6 +115,25 @@ impl Driver {
 
     pub(crate) fn set_limit(&mut self, source: Source, limit: Limit) {
         self.reader_mut(source).inbox.set_limit(limit);
+        if source == Source::Stderr {
+            for stage in &mut self.stages {
+                stage.stderr.inbox.set_limit(limit);
+            }
+        }
+    }
+
+    /// All that is read.
+    pub(super) fn readers(&self) -> impl Iterator<Item = &Reader> {
+        let stages = self.stages.iter().map(|stage| &stage.stderr);
+        [&self.stdout, &self.stderr].into_iter().chain(stages)
+    }
+
+    /// All that is read.
+    pub(super) fn readers_mut(&mut self) -> impl Iterator<Item = &mut Reader> {
+        let stages = self.stages.iter_mut().map(|stage| &mut stage.stderr);
+        [&mut self.stdout, &mut self.stderr]
+            .into_iter()
+            .chain(stages)
     }
 
     pub(crate) fn set_drain(&mut self, drain: Drain) {
@@ -284,8 +317,7 @@ impl Driver {
     fn pass_once(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
         let seen = self.exit.poll_seen(cx, &self.guard.control, direct);
         if seen {
-            self.stdout.note_exit();
-            self.stderr.note_exit();
+            self.readers_mut().for_each(Reader::note_exit);
             if self.stop.descent.is_some() {
                 self.end_tree();
             }
@@ -295,12 +327,13 @@ impl Driver {
         let steps = [
             self.stdout.poll_step(cx, want[0], ask),
             self.stderr.poll_step(cx, want[1], ask),
+            self.poll_stages(cx, want, ask),
         ];
-        let streams = if self.stdout.is_closed() && self.stderr.is_closed() {
+        let streams = if self.readers().all(Reader::is_closed) {
             Streams::Closed
-        } else if self.stdout.is_owed() || self.stderr.is_owed() {
+        } else if self.readers().any(Reader::is_owed) {
             Streams::Owing
-        } else if steps == [Step::Quiet; 2] {
+        } else if steps == [Step::Quiet; 3] {
             Streams::Silent
         } else {
             Streams::Busy
@@ -316,9 +349,9 @@ impl Driver {
 
     /// The run is over: lets go of the pipes and of the process.
     pub(super) fn finish(&mut self) {
-        self.pipes_held = !(self.stdout.is_closed() && self.stderr.is_closed());
-        self.stdout.close();
-        self.stderr.close();
+        let ended = self.readers().all(Reader::is_closed);
+        self.pipes_held = !ended;
+        self.readers_mut().for_each(Reader::close);
         self.elapsed = Some(self.guard.started.elapsed());
         self.guard.release();
         self.record();
@@ -329,12 +362,13 @@ impl Driver {
         let span = &self.guard.span;
         span.written(self.stdin_written);
         span.received(Source::Stdout, self.stdout.received());
-        span.received(Source::Stderr, self.stderr.received());
+        let stages = self.stages.iter().map(|stage| stage.stderr.received());
+        span.received(Source::Stderr, self.stderr.received() + stages.sum::<u64>());
     }
 
     /// Reading has stopped to hold the child back.
     pub(super) fn is_blocked(&self) -> bool {
-        self.stdout.is_blocked() || self.stderr.is_blocked()
+        self.readers().any(Reader::is_blocked)
     }
 
     pub(super) fn status(&mut self) -> Result<ExitStatus> {
@@ -347,42 +381,6 @@ impl Driver {
                     None => error,
                 })
             }
-        }
-    }
-
-    /// Takes all that has been kept.
-    pub(super) fn take_output(&mut self) -> Output {
-        let stdout = self.stdout.inbox.take_limited();
-        let stderr = self.stderr.inbox.take_limited();
-        self.output_of(stdout, stderr)
-    }
-
-    /// A copy of all that has been kept.
-    pub(super) fn peek_output(&self) -> Output {
-        let stdout = self.stdout.inbox.last(usize::MAX);
-        let stderr = self.stderr.inbox.last(usize::MAX);
-        self.output_of(stdout, stderr)
-    }
-
-    fn output_of(&self, stdout: Bytes, stderr: Bytes) -> Output {
-        let started = self.guard.started;
-        let first = [self.stdout.first(), self.stderr.first()];
-        Output {
-            status: self.exit.status,
-            stdout,
-            stderr,
-            stdout_omitted: self.stdout.inbox.omitted(),
-            stderr_omitted: self.stderr.inbox.omitted(),
-            pipes_held: self.pipes_held,
-            stdin_written: self.stdin_written,
-            timed_out: matches!(
-                self.stop.cause,
-                Some(Cause::Deadline(_) | Cause::Silence(_))
-            ),
-            elapsed: (self.elapsed).unwrap_or_else(|| started.elapsed()),
-            first_byte: (first.into_iter().flatten().min()).map(|first| first - started),
-            usage: self.guard.control.usage(),
-            command: self.guard.control.command().cloned(),
         }
     }
 }

@@ -5,12 +5,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Pump, Want, again};
+use bytes::Bytes;
+
+use super::{Driver, Pump, Want, again, read::Reader};
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
     limits::STEPS_PER_POLL,
     output::Output,
+    shutdown::Cause,
 };
 
 impl Pump<'_> {
@@ -92,5 +95,50 @@ impl Pump<'_> {
     pub(crate) fn partial(&mut self) -> Output {
         self.note_written();
         self.driver.take_output()
+    }
+}
+
+impl Driver {
+    /// Takes all that has been kept.
+    pub(super) fn take_output(&mut self) -> Output {
+        let stdout = self.stdout.inbox.take_limited();
+        let stderr = self.stderr.inbox.take_limited();
+        let stages = (self.stages.iter_mut())
+            .map(|stage| stage.stderr.inbox.take_limited())
+            .collect();
+        self.output_of(stdout, stderr, stages)
+    }
+
+    /// A copy of all that has been kept.
+    pub(super) fn peek_output(&self) -> Output {
+        let stdout = self.stdout.inbox.last(usize::MAX);
+        let stderr = self.stderr.inbox.last(usize::MAX);
+        let stages = (self.stages.iter())
+            .map(|stage| stage.stderr.inbox.last(usize::MAX))
+            .collect();
+        self.output_of(stdout, stderr, stages)
+    }
+
+    fn output_of(&self, stdout: Bytes, stderr: Bytes, stages: Vec<Bytes>) -> Output {
+        let started = self.guard().started;
+        let first = self.readers().filter_map(Reader::first).min();
+        Output {
+            status: self.exit.status,
+            stages: self.stage_outputs(stages, &stderr),
+            stdout,
+            stderr,
+            stdout_omitted: self.stdout.inbox.omitted(),
+            stderr_omitted: self.stderr.inbox.omitted(),
+            pipes_held: self.pipes_held,
+            stdin_written: self.stdin_written,
+            timed_out: matches!(
+                self.stop.cause,
+                Some(Cause::Deadline(_) | Cause::Silence(_))
+            ),
+            elapsed: (self.elapsed).unwrap_or_else(|| started.elapsed()),
+            first_byte: first.map(|first| first - started),
+            usage: self.guard().control.usage(),
+            command: self.guard().control.command().cloned(),
+        }
     }
 }

@@ -53,6 +53,10 @@ impl Pump<'_> {
                 return Poll::Ready(Err(self.driver.error(kind)));
             }
         }
+        if (self.driver.stages.iter()).any(|stage| stage.stderr.inbox.is_over()) {
+            let kind = Kind::Limit(Source::Stderr, self.driver.limit(Source::Stderr).bytes);
+            return Poll::Ready(Err(self.driver.error(kind)));
+        }
         Poll::Pending
     }
 }

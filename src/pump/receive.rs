@@ -4,9 +4,9 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
-use super::{Pump, Want, again, only};
+use super::{Pump, Want, again, only, read::Reader, stages::Stage};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     event::{Event, Source},
     limits::STEPS_PER_POLL,
 };
@@ -39,22 +39,40 @@ impl Pump<'_> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<(Source, Bytes)>>> {
+        self.poll_staged(cx)
+            .map_ok(|(_, source, data)| (source, data))
+    }
+
+    /// A piece of either stream or of the stderr of any stage, and which stage it is of; `None` when all have ended.
+    fn poll_staged(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<(usize, Source, Bytes)>>> {
+        let last = self.driver.stages.len().saturating_sub(1);
+        let of_stage = |(stage, data)| Poll::Ready(Some(Ok((stage, Source::Stderr, data))));
         for _ in 0..STEPS_PER_POLL {
             let turn = self.driver.whose_turn();
             let moved = self.pass(cx, [Want::Piece; 2], false);
+            if std::mem::take(&mut self.driver.stages_first) {
+                if let Some(piece) = self.driver.take_stage() {
+                    return of_stage(piece);
+                }
+            }
             for source in [turn, turn.other()] {
                 if let Some(data) = self.driver.reader_mut(source).take(usize::MAX) {
                     self.driver.end_turn(source);
-                    return Poll::Ready(Some(Ok((source, data))));
+                    self.driver.stages_first = last > 0;
+                    return Poll::Ready(Some(Ok((last, source, data))));
                 }
                 if let Some(error) = self.driver.take_io_error(source) {
                     return Poll::Ready(Some(Err(error)));
                 }
             }
-            if Source::BOTH
-                .iter()
-                .all(|&source| self.driver.is_ended(source))
-            {
+            if let Some(piece) = self.driver.take_stage() {
+                return of_stage(piece);
+            }
+            let ended = |&source: &Source| self.driver.is_ended(source);
+            if Source::BOTH.iter().all(ended) && self.driver.readers().all(Reader::is_closed) {
                 return Poll::Ready(self.driver.take_cut(&Source::BOTH).map(Err));
             }
             if !moved {
@@ -72,20 +90,48 @@ impl Pump<'_> {
         if let Some(piece) = ready!(self.poll_any(cx)) {
             return Poll::Ready(Some(piece.map(|(source, data)| source.event(data))));
         }
+        if let Some(error) = ready!(self.poll_end(cx)) {
+            return Poll::Ready(Some(Err(error)));
+        }
+        self.driver.told_exit = true;
+        Poll::Ready(Some(self.driver.status().map(Event::Exit)))
+    }
+
+    /// As [`poll_event`](Pump::poll_event), and the stage of a pipeline that the event is of. Each stage has an exit.
+    pub(crate) fn poll_stage_event(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<(usize, Event)>>> {
+        if self.driver.told_exit {
+            return Poll::Ready(None);
+        }
+        if let Some(piece) = ready!(self.poll_staged(cx)) {
+            let event = piece.map(|(stage, source, data)| (stage, source.event(data)));
+            return Poll::Ready(Some(event));
+        }
+        if let Some(error) = ready!(self.poll_end(cx)) {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let stage = self.driver.told_stages;
+        self.driver.told_stages += 1;
+        self.driver.told_exit = self.driver.told_stages >= self.driver.stages.len();
+        let status = match self.driver.stages.get(stage).and_then(Stage::status) {
+            Some(status) => Ok(status),
+            None => self.driver.status(),
+        };
+        Poll::Ready(Some(status.map(|status| (stage, Event::Exit(status)))))
+    }
+
+    /// The run is over; the error, if there is one that has not been told.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
         while !self.driver.is_over() {
             if !self.pass(cx, [Want::Piece; 2], false) {
                 return Poll::Pending;
             }
         }
         let untold = std::mem::take(&mut self.driver.stop.untold);
-        if let Some(error) = self.driver.stop_error().filter(|_| untold) {
-            return Poll::Ready(Some(Err(error)));
-        }
-        if let Some(error) = self.input_error() {
-            return Poll::Ready(Some(Err(error)));
-        }
-        self.driver.told_exit = true;
-        Poll::Ready(Some(self.driver.status().map(Event::Exit)))
+        let stopped = self.driver.stop_error().filter(|_| untold);
+        Poll::Ready(stopped.or_else(|| self.input_error()))
     }
 
     /// What can be had of `source` without waiting: `None` if that is nothing now.

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{Driver, Pump, Want, again};
+use super::{Driver, Pump, Want, again, read::Reader};
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
@@ -82,8 +82,8 @@ impl Pump<'_> {
 
     /// How many bytes have moved in all.
     fn moved(&self) -> u64 {
-        let driver = &self.driver;
-        driver.stdin_written + driver.stdout.received() + driver.stderr.received()
+        let received: u64 = self.driver.readers().map(Reader::received).sum();
+        self.driver.stdin_written + received
     }
 
     fn descend_by(&mut self, ladder: Ladder) {
@@ -217,7 +217,7 @@ impl Driver {
 
     /// Reading has stopped because there is no room.
     fn is_held(&self) -> bool {
-        self.stdout.is_held() || self.stderr.is_held()
+        self.readers().any(Reader::is_held)
     }
 
     fn report(&mut self) -> Result<Report> {

@@ -5,6 +5,8 @@
 //! | name | what every platform gives |
 //! |---|---|
 //! | `spawn(&mut Command, Ends)` | starts the child with its ends connected; on failure nothing is left, neither a child nor a descriptor |
+//! | `stage_pipe()` | a pipe from one child to another: what is written, what is read, and what it took of the pipe budget |
+//! | `is_broken_pipe_signal(status)` | the child was ended because nobody read its output any more |
 //! | `PipeReader` | our end of stdout or stderr. `poll_read`: as `AsyncRead`, into a `BytesMut`, allocating only when there is something to read. `try_read`: what the kernel has *now*, whatever the reactor knows. `buffered`: how many bytes are in the pipe, where that can be told |
 //! | `PipeWriter` | our end of stdin. `poll_write` and `try_write` likewise, vectored; `poll_flush` passes on what is held back; dropping it closes the descriptor |
 //! | `grow`, of both | makes a pipe larger that was seen full, within `set_pipe_budget`, where that can be done |
@@ -37,17 +39,30 @@ compile_error!("process-io needs processes: Unix or Windows");
 
 /// What the child's ends are to be connected to.
 #[derive(Debug)]
-pub(crate) struct Ends {
+pub(crate) struct Ends<'a> {
     pub(crate) stdin: Redirect,
     pub(crate) stdout: Redirect,
     /// `None`: the same as stdout, through the same open file, so that order is kept.
     pub(crate) stderr: Option<Redirect>,
-    /// The child leads a process group of its own.
-    pub(crate) group: bool,
+    /// Which process group it is in.
+    pub(crate) group: Group<'a>,
+    /// How large its pipes to us are to be; if nothing is said they grow when that is worth it.
+    pub(crate) pipe_capacity: Option<usize>,
     /// The child's group is killed when this process ends, however it ends.
     pub(crate) die_with_parent: bool,
     /// To try again for a moment while the program's file is open for writing.
     pub(crate) retry_busy: bool,
+}
+
+/// A process group, or what a platform has instead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Group<'a> {
+    /// The one that the command puts it in, usually ours.
+    Shared,
+    /// One of its own.
+    Own,
+    /// That of another child, which has one of its own and has not been released.
+    Of(&'a Process),
 }
 
 /// A started child and our ends of its pipes.

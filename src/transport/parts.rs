@@ -51,6 +51,15 @@ pub struct Parts {
     pub(crate) stderr: Option<ReadEnd>,
     pub(crate) process: Arc<dyn Process>,
     pub(crate) command: Option<Arc<str>>,
+    /// The stages of a pipeline, in order; none for a single child.
+    pub(crate) stages: Vec<StageParts>,
+}
+
+/// What belongs to one stage of a pipeline alone. The stderr of the last one is that of the whole.
+pub(crate) struct StageParts {
+    pub(crate) stderr: Option<ReadEnd>,
+    pub(crate) process: Arc<dyn Process>,
+    pub(crate) command: Arc<str>,
 }
 
 impl Parts {
@@ -62,6 +71,7 @@ impl Parts {
             stderr: None,
             process: Arc::new(process),
             command: None,
+            stages: Vec::new(),
         }
     }
 

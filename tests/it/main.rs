@@ -26,6 +26,7 @@ mod cancel_safety;
 mod control;
 mod drop_and_runtime;
 mod matrix;
+mod pipeline;
 mod promise_01_no_deadlock;
 mod promise_02_no_loss;
 mod promise_03_bounded_memory;

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
-use process_io::{
-    CancellationToken, Error, Event, Input, Ladder, ProcessIOWrapper, ProcessIo, Source, Step,
-};
-use tokio::{io::AsyncReadExt, time::Instant};
+use futures::StreamExt;
+use process_io::{CancellationToken, Error, Ladder, ProcessIo, Source};
 
 use crate::support::{child, sh, within};
 

@@ -21,7 +21,7 @@ pub(crate) fn set_pipe_budget(bytes: usize) {
 
 /// What a pipe took from the budget: given back on drop.
 #[derive(Debug)]
-pub(super) struct Grown(usize);
+pub(crate) struct Grown(usize);
 
 impl Grown {
     /// Grows a pipe; where it cannot be grown it stays as it is, and takes nothing.
@@ -35,7 +35,17 @@ impl Grown {
             return Self(0);
         }
         let grown = Self(GROWN_PIPE);
-        if set_size(pipe) { grown } else { Self(0) }
+        if set_size(pipe, GROWN_PIPE) {
+            grown
+        } else {
+            Self(0)
+        }
+    }
+
+    /// Gives a pipe the size that the user wants, which takes nothing of the budget.
+    pub(super) fn fixed(pipe: &OwnedFd, capacity: usize) -> Self {
+        set_fixed_size(pipe, capacity);
+        Self(0)
     }
 }
 
@@ -47,14 +57,21 @@ impl Drop for Grown {
 
 /// EPERM, past the user's or the system's limit, and EBUSY are no harm.
 #[cfg(target_os = "linux")]
-fn set_size(pipe: &OwnedFd) -> bool {
+fn set_size(pipe: &OwnedFd, size: usize) -> bool {
     use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
     // With pages of 64 KiB a pipe is larger from the start.
-    fcntl_getpipe_size(pipe).is_ok_and(|size| size < GROWN_PIPE)
-        && fcntl_setpipe_size(pipe, GROWN_PIPE).is_ok()
+    fcntl_getpipe_size(pipe).is_ok_and(|now| now < size) && fcntl_setpipe_size(pipe, size).is_ok()
+}
+
+#[cfg(target_os = "linux")]
+fn set_fixed_size(pipe: &OwnedFd, size: usize) {
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, size);
 }
 
 #[cfg(not(target_os = "linux"))]
-fn set_size(_: &OwnedFd) -> bool {
+fn set_size(_: &OwnedFd, _: usize) -> bool {
     false
 }
+
+#[cfg(not(target_os = "linux"))]
+fn set_fixed_size(_: &OwnedFd, _: usize) {}

@@ -14,7 +14,7 @@ use std::{
 
 use rustix::process::{Pid, Signal};
 
-use super::{super::Scope, Process, spawn::pipe};
+use super::{super::Scope, Process, raw, spawn::pipe};
 
 /// What is sent to the group must not end its guardian; nothing can be done about `KILL` and `STOP`.
 const SCRIPT: &str =
@@ -51,7 +51,7 @@ impl Guardian {
 
     /// The id of the group that it leads.
     pub(super) fn group(&self) -> i32 {
-        self.group.as_raw_nonzero().get()
+        raw(self.group)
     }
 
     /// Ends it, and it alone. Then the group's id is free.

@@ -18,13 +18,14 @@ use std::{
     process::ExitStatus,
 };
 
+use rustix::process::Pid;
 use tokio::io::{Interest, unix::AsyncFd};
 
 pub(crate) use fault::fault;
-pub(crate) use grown::set_pipe_budget;
+pub(crate) use grown::{Grown as PipeGrowth, set_pipe_budget};
 pub(crate) use pipe::{PipeReader, PipeWriter};
 pub(crate) use process::Process;
-pub(crate) use spawn::spawn;
+pub(crate) use spawn::{spawn, stage_pipe};
 
 /// A borrowed file descriptor.
 pub type BorrowedDescriptor<'a> = BorrowedFd<'a>;
@@ -32,6 +33,15 @@ pub type BorrowedDescriptor<'a> = BorrowedFd<'a>;
 /// The status of a child that ended by itself with `code`, of which Unix keeps the low eight bits.
 pub(crate) fn exit_status(code: i32) -> ExitStatus {
     ExitStatus::from_raw((code & 0xff) << 8)
+}
+
+/// The child was ended because nobody read its output any more.
+pub(crate) fn is_broken_pipe_signal(status: ExitStatus) -> bool {
+    status.signal() == Some(rustix::process::Signal::PIPE.as_raw())
+}
+
+fn raw(pid: Pid) -> i32 {
+    pid.as_raw_nonzero().get()
 }
 
 /// Puts a descriptor on the reactor.

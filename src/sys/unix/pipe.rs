@@ -20,11 +20,11 @@ pub(crate) struct PipeReader {
 }
 
 impl PipeReader {
-    pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
+    pub(super) fn new(fd: OwnedFd, capacity: Option<usize>) -> io::Result<Self> {
         ioctl_fionbio(&fd, true)?;
         Ok(Self {
+            grown: capacity.map(|capacity| Grown::fixed(&fd, capacity)),
             fd: register(fd, Interest::READABLE)?,
-            grown: None,
         })
     }
 
@@ -82,11 +82,11 @@ pub(crate) struct PipeWriter {
 }
 
 impl PipeWriter {
-    pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
+    pub(super) fn new(fd: OwnedFd, capacity: Option<usize>) -> io::Result<Self> {
         ioctl_fionbio(&fd, true)?;
         Ok(Self {
+            grown: capacity.map(|capacity| Grown::fixed(&fd, capacity)),
             fd: register(fd, Interest::WRITABLE)?,
-            grown: None,
         })
     }
 

@@ -77,6 +77,11 @@ impl Process {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
+    /// The group that is its own.
+    pub(super) fn group(&self) -> Option<Pid> {
+        self.group
+    }
+
     /// Resolves when the child has exited, for any number of waiters. Does not reap.
     pub(crate) async fn exited(self: Arc<Self>) -> io::Result<ExitStatus> {
         #[cfg(target_os = "linux")]

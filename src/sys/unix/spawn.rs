@@ -3,6 +3,7 @@
 //! Our ends are on the reactor before the child exists, so that nothing can fail after it does.
 
 use std::{
+    fs::File,
     io,
     os::{fd::OwnedFd, unix::process::CommandExt},
     process::{Child, Command, Stdio},
@@ -13,22 +14,28 @@ use std::{
 use rustix::process::Pid;
 
 use super::{
-    super::{Ends, Spawned},
+    super::{Ends, Group, Spawned},
     PipeReader, PipeWriter, Process,
+    grown::Grown,
     guardian::Guardian,
+    raw,
 };
 use crate::stdio::Redirect;
 
 /// Milliseconds between attempts to execute a file that is open for writing.
 const BUSY_PAUSES: [u64; 6] = [1, 2, 4, 8, 16, 32];
 
-pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends) -> io::Result<Spawned> {
+/// Of `setpgid(2)`: a new group, whose id is the process id.
+const LEADER: i32 = 0;
+
+pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io::Result<Spawned> {
     let command = command.as_std_mut();
     let _one_at_a_time = SpawnLock::new();
+    let capacity = ends.pipe_capacity;
     let (stdin, child_stdin) = match ends.stdin {
         Redirect::Pipe => {
             let (theirs, ours) = pipe()?;
-            (Some(PipeWriter::new(ours)?), theirs.into())
+            (Some(PipeWriter::new(ours, capacity)?), theirs.into())
         }
         redirect => (None, direct(redirect)?),
     };
@@ -38,18 +45,18 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends) -> io::Re
     match ends.stderr {
         Some(redirect) => {
             let (child_stdout, child_stderr);
-            (stdout, child_stdout) = connect(ends.stdout)?;
-            (stderr, child_stderr) = connect(redirect)?;
+            (stdout, child_stdout) = connect(ends.stdout, capacity)?;
+            (stderr, child_stderr) = connect(redirect, capacity)?;
             command.stdout(child_stdout).stderr(child_stderr);
         }
-        None => (stdout, stderr) = (connect_both(ends.stdout, command)?, None),
+        None => (stdout, stderr) = (connect_both(ends.stdout, capacity, command)?, None),
     }
     if stdin.is_none() && stdout.is_none() && stderr.is_none() {
         // A runtime without I/O panics when it is asked for it: better now than when there is a child.
-        PipeReader::new(pipe()?.0)?;
+        PipeReader::new(pipe()?.0, None)?;
     }
     let guardian = match ends.die_with_parent {
-        true if !ends.group => {
+        true if !matches!(ends.group, Group::Own) => {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "only a process group of its own can die with its parent",
@@ -58,18 +65,21 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends) -> io::Re
         true => Some(Guardian::start()?),
         false => None,
     };
-    if ends.group {
-        command.process_group(guardian.as_ref().map_or(0, Guardian::group));
+    let group = match (&guardian, ends.group) {
+        (_, Group::Shared) => None,
+        (Some(guardian), Group::Own) => Some(guardian.group()),
+        (None, Group::Own) => Some(LEADER),
+        (_, Group::Of(other)) => other.group().map(raw),
+    };
+    if let Some(group) = group {
+        command.process_group(group);
     }
 
     let spawned = exec(command, ends.retry_busy);
     // The command still holds the child's ends, and with them the pipes open.
     (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
     let pid = Pid::from_child(&spawned?);
-    let group = match &guardian {
-        Some(guardian) => Pid::from_raw(guardian.group()),
-        None => ends.group.then_some(pid),
-    };
+    let group = group.map(|group| Pid::from_raw(group).unwrap_or(pid));
     Ok(Spawned {
         process: Process::new(pid, group, guardian)?,
         stdin,
@@ -95,23 +105,35 @@ fn exec(command: &mut Command, retry: bool) -> io::Result<Child> {
     }
 }
 
+/// A pipe from one child to another: what is written, what is read.
+pub(crate) fn stage_pipe() -> io::Result<(File, File, Grown)> {
+    let _one_at_a_time = SpawnLock::new();
+    let (read, write) = pipe()?;
+    let grown = Grown::grow(&write);
+    Ok((write.into(), read.into(), grown))
+}
+
 /// Our end, if there is one, and the child's.
-fn connect(redirect: Redirect) -> io::Result<(Option<PipeReader>, Stdio)> {
+fn connect(redirect: Redirect, capacity: Option<usize>) -> io::Result<(Option<PipeReader>, Stdio)> {
     match redirect {
         Redirect::Pipe => {
             let (ours, theirs) = pipe()?;
-            Ok((Some(PipeReader::new(ours)?), theirs.into()))
+            Ok((Some(PipeReader::new(ours, capacity)?), theirs.into()))
         }
         redirect => Ok((None, direct(redirect)?)),
     }
 }
 
 /// Connects stdout and stderr to the same open file.
-fn connect_both(redirect: Redirect, command: &mut Command) -> io::Result<Option<PipeReader>> {
+fn connect_both(
+    redirect: Redirect,
+    capacity: Option<usize>,
+    command: &mut Command,
+) -> io::Result<Option<PipeReader>> {
     let (reader, theirs) = match redirect {
         Redirect::Pipe => {
             let (ours, theirs) = pipe()?;
-            (Some(PipeReader::new(ours)?), theirs)
+            (Some(PipeReader::new(ours, capacity)?), theirs)
         }
         Redirect::File(file) => (None, OwnedFd::from(file)),
         Redirect::Inherit => (

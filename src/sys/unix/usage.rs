@@ -6,6 +6,7 @@ use std::{
 
 use rustix::process::Pid;
 
+use super::raw;
 use crate::output::Usage;
 
 /// What the system counts resident memory in.
@@ -20,14 +21,7 @@ pub(super) fn reap(pid: Pid) -> io::Result<Option<(ExitStatus, Usage)>> {
     let mut status = 0;
     let mut used = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: both pointers are to memory of ours, as large as they say, that outlives the call.
-    let reaped = unsafe {
-        libc::wait4(
-            pid.as_raw_nonzero().get(),
-            &mut status,
-            libc::WNOHANG,
-            used.as_mut_ptr(),
-        )
-    };
+    let reaped = unsafe { libc::wait4(raw(pid), &mut status, libc::WNOHANG, used.as_mut_ptr()) };
     match reaped {
         0 => Ok(None),
         ..0 => Err(io::Error::last_os_error()),

@@ -1,0 +1,279 @@
+//! [`Pipeline`]: several commands, the output of each the input of the next.
+
+use std::{ffi::OsString, fmt, future::IntoFuture, io, sync::Arc};
+
+use tokio::{process::Command, runtime::Handle};
+
+use super::process::Stages;
+use crate::{
+    command::{Builder, command_line},
+    error::{Error, Kind, Result},
+    output::Output,
+    process_io::{Collect, ProcessIo},
+    stdio::Redirect,
+    sys::{self, Ends, Group, PipeGrowth, Spawned},
+    transport::{Parts, Process, ReadEnd, StageParts, WriteEnd},
+};
+
+/// Several commands that run at the same time, the output of each the input of the next; made by
+/// [`Builder::pipe`]. `.await` runs it to the end, [`spawn`](Pipeline::spawn) starts it.
+///
+/// The pipes between the stages are the kernel's, and larger than a shell's: the data of one stage goes to the next without
+/// coming by here. What a shell does with `a | b | c` and `set -o pipefail`, this does for one [`ProcessIo`]: its stdin is that of
+/// the first stage, its stdout that of the last, and its stderr that of the last too. What the other stages write to stderr
+/// is in [`Output::stages`](crate::Output::stages) and among the events, see
+/// [`stage_events`](ProcessIo::stage_events).
+///
+/// All stages are in one process group, and time-outs, [`shutdown`](ProcessIo::shutdown), [`Control`](crate::Control) and drop
+/// concern them all. The options of the [`Builder`] are those of the whole, but for its `stderr` and `secret`, which are
+/// the first stage's.
+///
+/// It fails with the first stage that fails. A stage that was ended by `SIGPIPE`, because the next one had read all it
+/// wanted, did not fail, unless it is the last.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::{Command, ProcessIo};
+///
+/// let mut head = Command::new("head");
+/// head.arg("-3");
+/// let output = ProcessIo::builder(Command::new("yes"))
+///     .pipe(head)
+///     .pipe(Command::new("wc"))
+///     .await?
+///     .check()?;
+/// assert_eq!(output.stdout_lossy().split_whitespace().next(), Some("3"));
+/// # }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing runs until `spawn` or `.await`"]
+pub struct Pipeline {
+    first: Builder,
+    rest: Vec<Stage>,
+}
+
+/// A command in a [`Pipeline`], after the first.
+pub struct Stage {
+    command: Command,
+    stderr: Option<Redirect>,
+    secrets: Vec<OsString>,
+}
+
+impl Stage {
+    /// A stage whose stderr is ours.
+    pub fn new(command: impl Into<Command>) -> Self {
+        Self {
+            command: command.into(),
+            stderr: Some(Redirect::Pipe),
+            secrets: Vec::new(),
+        }
+    }
+
+    /// What its stderr is connected to: a pipe to us by default.
+    pub fn stderr(mut self, stderr: impl Into<Redirect>) -> Self {
+        self.stderr = Some(stderr.into());
+        self
+    }
+
+    /// Connects its stderr to wherever its stdout goes: `|&` in a shell.
+    pub fn merge_stderr(mut self) -> Self {
+        self.stderr = None;
+        self
+    }
+
+    /// As [`Builder::secret`], for this stage.
+    pub fn secret(mut self, text: impl Into<OsString>) -> Self {
+        self.secrets.push(text.into());
+        self
+    }
+
+    fn line(&self) -> Arc<str> {
+        command_line(self.command.as_std(), &self.secrets)
+    }
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage")
+            .field("command", &self.line())
+            .field("stderr", &self.stderr)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C: Into<Command>> From<C> for Stage {
+    fn from(command: C) -> Self {
+        Self::new(command)
+    }
+}
+
+/// # Pipelines
+impl Builder {
+    /// Makes it the first stage of a [`Pipeline`]: its stdout becomes the stdin of `next`.
+    pub fn pipe(self, next: impl Into<Stage>) -> Pipeline {
+        Pipeline {
+            first: self,
+            rest: vec![next.into()],
+        }
+    }
+}
+
+impl Pipeline {
+    /// Adds a stage: the stdout of the last one becomes the stdin of `next`.
+    pub fn pipe(mut self, next: impl Into<Stage>) -> Self {
+        self.rest.push(next.into());
+        self
+    }
+
+    /// Starts all stages.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::spawn`], and [`Error::stage`] tells which one could not be started. Those that had been started are
+    /// killed and reaped.
+    ///
+    /// # Panics
+    ///
+    /// As [`Builder::spawn`].
+    pub fn spawn(mut self) -> Result<ProcessIo> {
+        let parts = self.start()?;
+        Ok(self.first.assemble(parts))
+    }
+
+    fn start(&mut self) -> Result<Parts> {
+        let first = &mut self.first;
+        let mut lines = vec![command_line(first.command.as_std(), &first.secrets)];
+        lines.extend(self.rest.iter().map(Stage::line));
+        let whole: Arc<str> = lines.join(" | ").into();
+        let error = |kind| Error::new(kind).with_command(Some(whole.clone()));
+        if Handle::try_current().is_err() {
+            return Err(error(Kind::NoRuntime));
+        }
+
+        let mut started = Started::new(first.group);
+        let mut stdin = std::mem::take(&mut first.stdin);
+        let mut stdout = Some(std::mem::take(&mut first.stdout));
+        let mut stages = vec![(&mut first.command, &mut first.stderr)];
+        stages.extend((self.rest.iter_mut()).map(|stage| (&mut stage.command, &mut stage.stderr)));
+        for (at, (command, stderr)) in stages.into_iter().enumerate() {
+            let fail = |kind, source| {
+                let stage = Some(lines[at].clone());
+                Err(error(kind).with_stage(stage).with_source(source))
+            };
+            let is_last = at + 1 == lines.len();
+            let (write, read) = match stdout.take_if(|_| is_last) {
+                Some(stdout) => (stdout, Redirect::Null),
+                None => match started.pipe() {
+                    Ok(ends) => ends,
+                    Err(source) => return fail(Kind::Spawn, source),
+                },
+            };
+            let ends = Ends {
+                stdin: std::mem::replace(&mut stdin, read),
+                stdout: write,
+                stderr: stderr.as_mut().map(std::mem::take),
+                group: started.group(),
+                pipe_capacity: first.pipe_capacity,
+                die_with_parent: first.die_with_parent && at == 0,
+                retry_busy: first.retry_busy,
+            };
+            match sys::spawn(command, ends) {
+                Ok(spawned) => started.add(spawned, lines[at].clone()),
+                Err(source) => return fail(sys::fault(command.as_std(), &source), source),
+            }
+        }
+        Ok(started.into_parts(whole))
+    }
+}
+
+/// Starts all stages and collects what the last one writes until the end. Without [`input`](Builder::input) the first finds
+/// end-of-file on its stdin at once.
+///
+/// See [`ProcessIo::output`] for the errors. Dropping the future kills all stages.
+impl IntoFuture for Pipeline {
+    type Output = Result<Output>;
+    type IntoFuture = Collect;
+
+    fn into_future(mut self) -> Collect {
+        self.first.close_unused_stdin();
+        Collect::new(move || self.spawn())
+    }
+}
+
+/// The stages that have been started. They are killed and reaped if the rest cannot be.
+struct Started {
+    processes: Vec<Arc<sys::Process>>,
+    own_group: bool,
+    pipes: Vec<PipeGrowth>,
+    parts: Vec<StageParts>,
+    stdin: Option<WriteEnd>,
+    stdout: Option<ReadEnd>,
+}
+
+impl Started {
+    fn new(own_group: bool) -> Self {
+        Self {
+            processes: Vec::new(),
+            own_group,
+            pipes: Vec::new(),
+            parts: Vec::new(),
+            stdin: None,
+            stdout: None,
+        }
+    }
+
+    /// The group of the next stage.
+    fn group(&self) -> Group<'_> {
+        match self.processes.first() {
+            _ if !self.own_group => Group::Shared,
+            Some(leader) => Group::Of(leader),
+            None => Group::Own,
+        }
+    }
+
+    /// The stdout of the next stage, and the stdin of the one after it.
+    fn pipe(&mut self) -> io::Result<(Redirect, Redirect)> {
+        let (write, read, growth) = sys::stage_pipe()?;
+        self.pipes.push(growth);
+        Ok((write.into(), read.into()))
+    }
+
+    fn add(&mut self, spawned: Spawned, command: Arc<str>) {
+        let process = Arc::new(spawned.process);
+        self.stdin = self.stdin.take().or(spawned.stdin.map(WriteEnd::Pipe));
+        self.stdout = spawned.stdout.map(ReadEnd::Pipe);
+        self.parts.push(StageParts {
+            stderr: spawned.stderr.map(ReadEnd::Pipe),
+            process: process.clone(),
+            command,
+        });
+        self.processes.push(process);
+    }
+
+    fn into_parts(mut self, command: Arc<str>) -> Parts {
+        Parts {
+            stdin: self.stdin.take(),
+            stdout: self.stdout.take(),
+            stderr: (self.parts.last_mut()).and_then(|last| last.stderr.take()),
+            process: Arc::new(self.take_stages()),
+            command: Some(command),
+            stages: std::mem::take(&mut self.parts),
+        }
+    }
+
+    fn take_stages(&mut self) -> Stages {
+        Stages {
+            processes: std::mem::take(&mut self.processes),
+            own_group: self.own_group,
+            _pipes: std::mem::take(&mut self.pipes),
+        }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        Arc::new(self.take_stages()).release(true);
+    }
+}

@@ -1,0 +1,120 @@
+//! [`Stages`]: the processes of a pipeline as one.
+
+use std::{io, process::ExitStatus, sync::Arc};
+
+use futures::{
+    FutureExt,
+    future::{BoxFuture, try_join_all},
+};
+
+use crate::{
+    output::Usage,
+    signal::Signal,
+    sys::{self, PipeGrowth},
+    transport::Process,
+};
+
+pub(super) struct Stages {
+    /// The first leads the group of all, if they have one of their own.
+    pub(super) processes: Vec<Arc<sys::Process>>,
+    pub(super) own_group: bool,
+    /// What the pipes between them took of the budget.
+    pub(super) _pipes: Vec<PipeGrowth>,
+}
+
+/// How a pipeline ended: as the first stage that failed, or else as the last stage.
+///
+/// A stage that was ended by `SIGPIPE` did not fail: the next one had read all it wanted. That is no excuse for the last.
+fn pipefail(statuses: &[ExitStatus]) -> Option<ExitStatus> {
+    let (last, upstream) = statuses.split_last()?;
+    let failed = |status: &&ExitStatus| !status.success() && !sys::is_broken_pipe_signal(**status);
+    Some(*upstream.iter().find(failed).unwrap_or(last))
+}
+
+fn no_stage() -> io::Error {
+    io::Error::other("a pipeline without a stage")
+}
+
+impl Process for Stages {
+    /// Of the first stage, whose number is that of the group.
+    fn id(&self) -> Option<u32> {
+        self.processes.first().map(|process| process.id())
+    }
+
+    fn wait(self: Arc<Self>) -> BoxFuture<'static, io::Result<ExitStatus>> {
+        async move {
+            let exits = (self.processes.iter()).map(|process| Arc::clone(process).exited());
+            pipefail(&try_join_all(exits).await?).ok_or_else(no_stage)
+        }
+        .boxed()
+    }
+
+    fn try_wait(self: Arc<Self>) -> io::Result<Option<ExitStatus>> {
+        let mut statuses = Vec::with_capacity(self.processes.len());
+        for process in &self.processes {
+            match process.observe()? {
+                Some(status) => statuses.push(status),
+                None => return Ok(None),
+            }
+        }
+        pipefail(&statuses).ok_or_else(no_stage).map(Some)
+    }
+
+    /// To each stage.
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        let send = |process: &Arc<sys::Process>| Process::signal(&**process, signal);
+        self.processes
+            .iter()
+            .map(send)
+            .fold(Ok(()), io::Result::and)
+    }
+
+    fn signal_tree(&self, signal: Signal) -> io::Result<()> {
+        match self.processes.first() {
+            Some(leader) if self.own_group => Process::signal_tree(&**leader, signal),
+            _ => Process::signal(self, signal),
+        }
+    }
+
+    /// Of all stages together; the memory is that of the largest.
+    fn usage(&self) -> Option<Usage> {
+        let all = self.processes.iter().map(|process| process.usage());
+        all.reduce(|all, one| {
+            let (all, one) = (all?, one?);
+            Some(Usage {
+                user: all.user + one.user,
+                system: all.system + one.system,
+                max_resident: all.max_resident.max(one.max_resident),
+            })
+        })?
+    }
+
+    fn release(self: Arc<Self>, kill: bool) {
+        if kill {
+            // Nobody is there to be told.
+            let _ = self.signal_tree(Signal::KILL);
+        }
+        // The id of the group is safe from reuse only until its leader is reaped, so that comes last.
+        for process in self.processes.iter().rev() {
+            Arc::clone(process).release(false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::exit_status;
+
+    #[test]
+    fn the_first_failure_counts() {
+        let of = |codes: &[i32]| {
+            let statuses: Vec<_> = codes.iter().map(|code| exit_status(*code)).collect();
+            pipefail(&statuses).and_then(|status| status.code())
+        };
+        assert_eq!(of(&[0, 0, 0]), Some(0));
+        assert_eq!(of(&[0, 2, 3]), Some(2));
+        assert_eq!(of(&[0, 0, 3]), Some(3));
+        assert_eq!(of(&[]), None);
+    }
+}
