@@ -226,6 +226,11 @@ impl Error {
         self.0.kind == Kind::Input
     }
 
+    /// What the child's output was to be [copied](crate::ProcessIo::copy_to) to failed.
+    pub fn is_output(&self) -> bool {
+        matches!(self.0.kind, Kind::Output(_))
+    }
+
     /// The run was cut short.
     pub(crate) fn is_of_a_stop(&self) -> bool {
         matches!(

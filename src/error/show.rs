@@ -15,9 +15,10 @@ impl fmt::Display for Error {
         }
         // The platform's own words add nothing where the kind says it all.
         match (&inner.kind, &inner.source) {
-            (Kind::Spawn | Kind::Input | Kind::Wait | Kind::Signal, Some(source)) => {
-                write!(f, "{}: {source}", inner.kind)?
-            }
+            (
+                Kind::Spawn | Kind::Input | Kind::Output(_) | Kind::Wait | Kind::Signal,
+                Some(source),
+            ) => write!(f, "{}: {source}", inner.kind)?,
             (Kind::Io, Some(source)) => write!(f, "{source}")?,
             (Kind::Failed, _) if inner.status.is_some() => {}
             (kind, _) => write!(f, "{kind}")?,

@@ -1,5 +1,6 @@
 //! [`ProcessIo`], the handle, and all the ways to use it.
 
+mod copy;
 mod exchange;
 mod future;
 mod handle;

@@ -82,6 +82,27 @@ impl Pump<'_> {
         again(cx)
     }
 
+    /// All but `source` moves. The error, if the run has been cut short meanwhile or a limit was reached.
+    pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>, source: Source) -> Poll<Error> {
+        let want = only(source, Want::Nothing);
+        for _ in 0..STEPS_PER_POLL {
+            let moved = self.pass(cx, want, false);
+            // What is left in the pipe stays there: nobody takes it.
+            if !self.driver.exit.is_running() {
+                if let Some(error) = self.driver.stop_error() {
+                    return Poll::Ready(error);
+                }
+            }
+            if !moved {
+                return match self.stuck::<()>(want) {
+                    Poll::Ready(Err(error)) => Poll::Ready(error),
+                    _ => Poll::Pending,
+                };
+            }
+        }
+        again(cx)
+    }
+
     /// The next event, and `None` for ever after the exit.
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event>>> {
         if self.driver.told_exit {

@@ -162,10 +162,11 @@ impl Pump<'_> {
     pub(super) fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         for _ in 0..STEPS_PER_POLL {
             let moved = self.pass(cx, [Want::Hold; 2], false);
-            match self.driver.stop_error() {
-                Some(error) if self.driver.is_settled() => return Poll::Ready(error),
-                _ if !moved => return Poll::Pending,
-                _ => {}
+            if let Some(error) = self.driver.settled_error() {
+                return Poll::Ready(error);
+            }
+            if !moved {
+                return Poll::Pending;
             }
         }
         again(cx)
@@ -242,6 +243,14 @@ impl Driver {
     /// The run is over, or would be if there were room.
     fn is_settled(&self) -> bool {
         self.is_over() || (!self.exit.is_running() && self.is_held())
+    }
+
+    /// Why the run was cut short, once it is known how that ended.
+    pub(super) fn settled_error(&self) -> Option<Error> {
+        match self.is_settled() {
+            true => self.stop_error(),
+            false => None,
+        }
     }
 
     /// Why these streams ended early, once.

@@ -24,6 +24,7 @@ mod wrapper_ecosystem;
 
 mod cancel_safety;
 mod control;
+mod copy_to;
 mod drop_and_runtime;
 mod matrix;
 mod pipeline;
