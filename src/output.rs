@@ -54,6 +54,8 @@ pub struct Output {
     /// How each stage of a [`Pipeline`](crate::Pipeline) did, in order; empty for a single child.
     pub stages: Vec<StageOutput>,
     pub(crate) command: Option<Arc<str>>,
+    /// From the start of the child until its exit was seen.
+    pub(crate) ran: Duration,
 }
 
 /// What a child used, with those of its descendants that it waited for: `getrusage(2)`.
@@ -128,7 +130,7 @@ impl Output {
             .with_command(self.command.clone())
             .with_stage(stage)
             .with_status(self.status)
-            .with_elapsed(Some(self.elapsed))
+            .with_elapsed(Some(self.ran))
             .with_stderr_tail(stderr.slice(tail..))
             .with_output(self))
     }

@@ -119,7 +119,9 @@ impl Builder {
     }
 
     /// Whether the child leads a process group of its own (`setpgid(2)`). Yes by default: then a kill, and
-    /// dropping the handle, reach all of its descendants that stay in the group.
+    /// dropping the handle, reach all of its descendants that stay in the group. Ctrl-C at a terminal does not reach it: it ends
+    /// this process, or what this process does on `SIGINT` ends the child. A process that is killed by a signal drops nothing, so
+    /// its children live on, unless they [die with it](Builder::die_with_parent).
     ///
     /// With `false` the child stays in the group the command puts it in, by default ours: Ctrl-C at a
     /// terminal reaches it, it may read from the terminal, and only the child itself can be killed. A
@@ -147,9 +149,10 @@ impl Builder {
     /// On Unix a small `/bin/sh` is started with the child, and leads the child's group. It waits for the end of this
     /// process, which it learns by a pipe, and then kills the group it is in. So it reaches all descendants that
     /// stay in the group, does not depend on the thread that spawns (as `PR_SET_PDEATHSIG` does), and leaves the fast way to
-    /// spawn. It ignores all signals that can be ignored: only `SIGSTOP` to the group keeps it from its work, and
-    /// `SIGKILL` ends it with all the others. The child does not lead its group then: the group's id is not its
-    /// process id, and it may call `setsid(2)` and so leave. A child that is let go by
+    /// spawn, which takes about a millisecond longer. It ignores all signals that can be ignored: only `SIGSTOP` to the group
+    /// keeps it from its work, and `SIGKILL` ends it with all the others. The child does not lead its group then: the group's
+    /// id is not its process id, and a child that leaves the group (`setsid(2)`, `setpgid(2)`) is out of the guard's reach,
+    /// though not of a kill, a drop or a time-out. A child that is let go by
     /// [`detach`](crate::ProcessIo::detach) or [`kill_on_drop(false)`](Builder::kill_on_drop) is still killed when this
     /// process ends.
     ///
@@ -242,7 +245,8 @@ impl Builder {
         self
     }
 
-    /// Stops the run when no byte has moved for so long, neither of its input nor of its outputs.
+    /// Stops the run when no byte has moved for so long, neither of its input nor of its outputs, and nothing was sent. A time
+    /// in which nothing is awaited counts too, if the child said nothing then.
     /// [`is_timeout`](crate::Error::is_timeout) holds for the error.
     pub fn inactivity_timeout(mut self, timeout: Duration) -> Self {
         self.watch().set_silence(Some(timeout));

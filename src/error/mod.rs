@@ -109,13 +109,15 @@ impl Error {
         self.0.status
     }
 
-    /// The last bytes (at most 4 KiB) that are known of the child's stderr. Unless the error carries the
-    /// [output](Error::output) they were not consumed: a later read still delivers them.
+    /// The last bytes (at most 4 KiB) that are known of the child's stderr. They were not consumed, unless by a call that
+    /// takes the whole output: a later read still delivers them.
     pub fn stderr_tail(&self) -> &[u8] {
         &self.0.stderr_tail
     }
 
-    /// What had been collected when a run was cut short.
+    /// What had been collected when a run was cut short. [`ProcessIo::output`](crate::ProcessIo::output),
+    /// [`expect`](crate::ProcessIo::expect) at the end of the output, and `.await` hand it over; with an error of any other call it is
+    /// a copy, and the same bytes can still be received.
     pub fn output(&self) -> Option<&Output> {
         self.0.output.as_ref()
     }

@@ -10,7 +10,7 @@ use futures::{
 use crate::{
     output::Usage,
     signal::Signal,
-    sys::{self, PipeGrowth},
+    sys::{self, PipeGrowth, Scope},
     transport::Process,
 };
 
@@ -71,7 +71,12 @@ impl Process for Stages {
 
     fn signal_tree(&self, signal: Signal) -> io::Result<()> {
         match self.processes.first() {
-            Some(leader) if self.own_group => Process::signal_tree(&**leader, signal),
+            Some(leader) if self.own_group => {
+                let strayed = self.processes[1..]
+                    .iter()
+                    .map(|process| process.signal(signal.as_raw(), Scope::Strayed));
+                strayed.fold(Process::signal_tree(&**leader, signal), io::Result::and)
+            }
             _ => Process::signal(self, signal),
         }
     }

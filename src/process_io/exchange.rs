@@ -104,7 +104,7 @@ impl ProcessIo {
 
     pub(super) fn push(&mut self, data: Bytes) -> Result<()> {
         let pushed = self.send.writer.push(data);
-        pushed.map_err(|error| self.recv.driver.annotate(error))
+        pushed.map_err(|error| self.as_pump().explain(error))
     }
 
     fn start_sending(&mut self, data: Bytes) -> Result<Sending> {

@@ -82,7 +82,7 @@ impl ProcessIo {
             guard.clone(),
         );
         Self {
-            send: SendHalf::new(Writer::new(parts.stdin), guard),
+            send: SendHalf::new(Writer::new(parts.stdin, guard)),
             recv: RecvHalf::new(driver),
             wakers: Arc::default(),
         }

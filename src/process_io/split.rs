@@ -20,7 +20,6 @@ use crate::{
     error::{Error, Result},
     event::{Event, Recv, Source},
     pump::{Driver, Pump, Writer, after, until},
-    shutdown::Guard,
     transport::Control,
 };
 
@@ -37,7 +36,6 @@ use crate::{
 #[derive(Debug)]
 pub struct SendHalf {
     pub(super) writer: Writer,
-    guard: Arc<Guard>,
 }
 
 /// The way out of the child: stdout, stderr, and its exit.
@@ -84,7 +82,7 @@ impl ProcessIo {
     ///
     /// If they are not of the same child: the error gives them back.
     pub fn unsplit(send: SendHalf, recv: RecvHalf) -> Result<Self, UnsplitError> {
-        if !Arc::ptr_eq(&send.guard, recv.driver.guard()) {
+        if !Arc::ptr_eq(send.writer.guard(), recv.driver.guard()) {
             return Err(UnsplitError(Box::new((send, recv))));
         }
         Ok(Self {
@@ -96,8 +94,8 @@ impl ProcessIo {
 }
 
 impl SendHalf {
-    pub(super) fn new(writer: Writer, guard: Arc<Guard>) -> Self {
-        Self { writer, guard }
+    pub(super) fn new(writer: Writer) -> Self {
+        Self { writer }
     }
 
     /// Sends all of `data`; see [`ProcessIo::send`].
@@ -138,17 +136,17 @@ impl SendHalf {
 
     /// The child's process.
     pub fn control(&self) -> Control {
-        self.guard.control.clone()
+        self.writer.guard().control.clone()
     }
 
     fn name<T>(&self, result: Result<T>) -> Result<T> {
-        result.map_err(|error| error.with_command(self.guard.control.command().cloned()))
+        result.map_err(|error| error.with_command(self.writer.guard().control.command().cloned()))
     }
 }
 
 impl Drop for SendHalf {
     fn drop(&mut self) {
-        self.guard.span.written(self.writer.written());
+        self.writer.guard().span.written(self.writer.written());
     }
 }
 

@@ -58,12 +58,15 @@ impl ProcessIo {
         report
     }
 
-    /// Stops the run at this point in time, or not; see [`Builder::deadline`](crate::Builder::deadline). It replaces a
-    /// [`timeout`](crate::Builder::timeout) too.
+    /// Stops the run when it has taken so long, counted from the spawn, or not; see
+    /// [`Builder::timeout`](crate::Builder::timeout).
+    pub fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
+        self.watch().timeout = timeout.into();
+    }
+
+    /// Stops the run at this point in time, or not; see [`Builder::deadline`](crate::Builder::deadline).
     pub fn set_deadline(&mut self, deadline: impl Into<Option<Instant>>) {
-        let watch = self.watch();
-        watch.timeout = None;
-        watch.deadline = deadline.into();
+        self.watch().deadline = deadline.into();
     }
 
     /// Stops the run when no byte has moved for so long, or not; see

@@ -38,8 +38,6 @@ pub(crate) struct Driver {
     /// A pipe was still open when the run was over.
     pub(super) pipes_held: bool,
     pub(super) elapsed: Option<Duration>,
-    /// Bytes that the child's stdin had taken when that was last looked at.
-    pub(super) stdin_written: u64,
     pub(super) stop: Stop,
     line_options: LineOptions,
     /// Which stage's stderr is to be looked at first, and whether that comes before all else.
@@ -77,7 +75,6 @@ impl Driver {
             turn: Source::Stdout,
             pipes_held: false,
             elapsed: None,
-            stdin_written: 0,
             stop: Stop::default(),
             line_options: LineOptions::default(),
             next_stage: 0,
@@ -198,7 +195,7 @@ impl Driver {
         error
             .with_command(self.guard.control.command().cloned())
             .with_status(self.exit.status)
-            .with_elapsed(self.elapsed)
+            .with_elapsed(self.exit.seen.map(|seen| seen - self.guard.started))
             .with_stderr_tail(self.stderr.inbox.last(ERROR_TAIL))
     }
 
@@ -331,7 +328,7 @@ impl Driver {
         ];
         let streams = if self.readers().all(Reader::is_closed) {
             Streams::Closed
-        } else if self.readers().any(Reader::is_owed) {
+        } else if self.is_owed(want) {
             Streams::Owing
         } else if steps == [Step::Quiet; 3] {
             Streams::Silent
@@ -347,6 +344,15 @@ impl Driver {
         seen || over || steps.contains(&Step::Moved)
     }
 
+    /// Something that the child wrote is still in a pipe, and will be read. When the run was cut short nothing is waited for
+    /// that there is no room for.
+    fn is_owed(&self, want: [Want; 2]) -> bool {
+        let wants = want.into_iter().chain(std::iter::repeat(Want::Fill));
+        let cut = self.stop.cause.is_some();
+        (self.readers().zip(wants))
+            .any(|(reader, want)| reader.is_owed() && !(cut && reader.is_held_back(want)))
+    }
+
     /// The run is over: lets go of the pipes and of the process.
     pub(super) fn finish(&mut self) {
         let ended = self.readers().all(Reader::is_closed);
@@ -360,7 +366,7 @@ impl Driver {
 
     fn record(&self) {
         let span = &self.guard.span;
-        span.written(self.stdin_written);
+        span.written(self.guard.written());
         span.received(Source::Stdout, self.stdout.received());
         let stages = self.stages.iter().map(|stage| stage.stderr.received());
         span.received(Source::Stderr, self.stderr.received() + stages.sum::<u64>());

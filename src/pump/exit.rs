@@ -21,6 +21,8 @@ pub(crate) struct Exit {
     phase: Phase,
     pub(super) drain: Drain,
     pub(super) status: Option<ExitStatus>,
+    /// When the exit was seen.
+    pub(super) seen: Option<Instant>,
     /// Why there is no status.
     pub(super) error: Option<io::Error>,
 }
@@ -54,6 +56,7 @@ impl Exit {
             phase: Phase::Running(control.process().clone().wait()),
             drain,
             status: None,
+            seen: None,
             error: None,
         }
     }
@@ -89,6 +92,7 @@ impl Exit {
             Poll::Ready(Err(error)) => self.error = Some(error),
         }
         let now = Instant::now();
+        self.seen = Some(now);
         self.phase = Phase::Draining {
             since: now,
             last_data: now,

@@ -43,8 +43,14 @@ impl Pump<'_> {
         for _ in 0..STEPS_PER_POLL {
             let want = [Want::Fill; 2];
             let moved = self.pass(cx, want, false);
-            if self.driver.is_over() || self.is_stopped_and_blocked() {
+            if self.driver.is_over() {
                 return Poll::Ready(self.conclude());
+            }
+            if !moved && self.driver.is_blocked() && !self.driver.exit.is_running() {
+                // Nothing will make room, for nobody else can take anything.
+                let error = self.driver.bare_stop_error();
+                let error = error.unwrap_or_else(|| self.driver.blocked_error());
+                return Poll::Ready(Err(error.with_output(self.partial())));
             }
             if !moved {
                 return match self.stuck::<()>(want) {
@@ -63,15 +69,9 @@ impl Pump<'_> {
         }
     }
 
-    /// A child that was stopped needs no more room.
-    fn is_stopped_and_blocked(&self) -> bool {
-        let driver = &self.driver;
-        driver.stop.descent.is_some() && !driver.exit.is_running() && driver.is_blocked()
-    }
-
     /// What makes a run that is over a failed one, whatever the child's status.
     fn run_error(&mut self) -> Option<Error> {
-        if let Some(error) = self.driver.stop_error() {
+        if let Some(error) = self.driver.bare_stop_error() {
             return Some(error);
         }
         if let Poll::Ready(Err(error)) = self.stuck::<()>([Want::Fill; 2]) {
@@ -93,12 +93,20 @@ impl Pump<'_> {
 
     /// What there is so far.
     pub(crate) fn partial(&mut self) -> Output {
-        self.note_written();
         self.driver.take_output()
     }
 }
 
 impl Driver {
+    /// [`Overflow::Block`](crate::Overflow::Block) holds back what the child wrote.
+    fn blocked_error(&self) -> Error {
+        let source = match self.stdout.is_blocked() {
+            true => Source::Stdout,
+            false => Source::Stderr,
+        };
+        self.error(Kind::Limit(source, self.limit(source).bytes))
+    }
+
     /// Takes all that has been kept.
     pub(super) fn take_output(&mut self) -> Output {
         let stdout = self.stdout.inbox.take_limited();
@@ -130,12 +138,13 @@ impl Driver {
             stdout_omitted: self.stdout.inbox.omitted(),
             stderr_omitted: self.stderr.inbox.omitted(),
             pipes_held: self.pipes_held,
-            stdin_written: self.stdin_written,
+            stdin_written: self.guard().written(),
             timed_out: matches!(
                 self.stop.cause,
                 Some(Cause::Deadline(_) | Cause::Silence(_))
             ),
             elapsed: (self.elapsed).unwrap_or_else(|| started.elapsed()),
+            ran: (self.exit.seen).map_or_else(|| started.elapsed(), |seen| seen - started),
             first_byte: first.map(|first| first - started),
             usage: self.guard().control.usage(),
             command: self.guard().control.command().cloned(),

@@ -26,9 +26,8 @@ impl Pump<'_> {
                 let _ = writer.poll_flush(cx);
             }
         }
-        self.note_written();
-        let moved = self.driver.pass(cx, want, direct);
-        self.mind(cx, want, direct);
+        let mut moved = self.driver.pass(cx, want, direct);
+        moved |= self.mind(cx, want, direct);
         let stopped = self.driver.stop.descent.is_some() && !self.driver.exit.is_running();
         if self.driver.is_over() || stopped {
             if let Some(writer) = self.writer.as_deref_mut() {
@@ -36,12 +35,6 @@ impl Pump<'_> {
             }
         }
         moved
-    }
-
-    pub(super) fn note_written(&mut self) {
-        if let Some(writer) = &self.writer {
-            self.driver.stdin_written = writer.written();
-        }
     }
 
     /// Nothing moved: that is an error if it is because of a limit that applies to what was wanted.

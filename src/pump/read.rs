@@ -122,6 +122,11 @@ impl Reader {
             && self.inbox.room() == 0
     }
 
+    /// Reading has stopped to hold the child back, and as much as the limit allows is wanted.
+    pub(super) fn is_held_back(&self, want: Want) -> bool {
+        matches!(want, Want::Fill | Want::Hold) && self.is_blocked()
+    }
+
     /// Reading has stopped as [`Want::Hold`] says.
     pub(super) fn is_held(&self) -> bool {
         self.end.is_some() && self.room(Want::Hold) == 0

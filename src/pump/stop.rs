@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{Driver, Pump, Want, again, read::Reader};
+use super::{Driver, Pump, Want, Writer, again, read::Reader};
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
@@ -37,38 +37,43 @@ impl Cause {
 }
 
 impl Pump<'_> {
-    /// Sees to it that the run ends in time, and goes on with ending it. Cheap when there is nothing to see to.
+    /// Sees to it that the run ends in time, and goes on with ending it; whether that changed anything. Cheap when
+    /// there is nothing to see to.
     #[inline]
-    pub(super) fn mind(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) {
+    pub(super) fn mind(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
         let stop = &self.driver.stop;
-        if stop.watch.is_some() || (stop.descent.is_some() && self.driver.exit.is_running()) {
-            self.mind_now(cx, want, direct);
+        if stop.watch.is_none() && (stop.descent.is_none() || !self.driver.exit.is_running()) {
+            return false;
         }
+        let before = self.progress();
+        self.mind_now(cx, want, direct);
+        self.progress() != before
     }
 
     fn mind_now(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) {
         if self.driver.is_over() || self.driver.stop.descent.is_some() {
             self.driver.stop.watch = None;
         }
-        self.note_written();
-        while let Some(cause) = self.cause(cx, direct) {
-            // The reactor may be behind, as when the task has not been polled for long.
+        if let Some(cause) = self.cause(cx, direct) {
             let moved = self.moved();
-            let look = want.map(|want| match want {
-                Want::Nothing => Want::Piece,
-                want => want,
-            });
-            self.driver.pass(cx, look, true);
+            self.look(cx, want);
             if matches!(cause, Cause::Silence(_)) && self.moved() != moved {
-                continue;
+                // Only the reactor was silent. The clock is set again with the next pass.
+                cx.waker().wake_by_ref();
+                return;
             }
             let watch = self.driver.stop.watch.take();
+            let ladder = watch.map_or_else(Ladder::kill, |watch| watch.ladder);
             if self.driver.exit.is_running() {
                 self.driver.cut_short(cause);
-                self.descend_by(watch.map_or_else(Ladder::kill, |watch| watch.ladder));
+                self.descend_by(ladder);
+            } else if self.is_held_back(want) {
+                self.driver.cut_short(cause);
             } else {
                 // The child has done its part.
                 self.driver.exit.hurry();
+            }
+            if !self.driver.exit.is_running() {
                 self.driver.pass(cx, want, direct);
             }
         }
@@ -80,10 +85,41 @@ impl Pump<'_> {
         (self.driver.stop.watch.as_mut()?).cause(cx, moved, !direct)
     }
 
+    /// Moves all the pipes once by what the kernel knows: the reactor may be behind, as when the task has not been polled
+    /// for long.
+    fn look(&mut self, cx: &mut Context<'_>, want: [Want; 2]) {
+        if let Some(writer) = self.writer.as_deref_mut() {
+            writer.flush_now();
+        }
+        let want = want.map(|want| match want {
+            Want::Nothing => Want::Piece,
+            want => want,
+        });
+        self.driver.pass(cx, want, true);
+    }
+
+    /// What a child that has exited wrote is waited for, and there is no room for it.
+    fn is_held_back(&self, want: [Want; 2]) -> bool {
+        let streams = Source::BOTH.into_iter().zip(want);
+        (streams.map(|(source, want)| self.driver.reader(source).is_held_back(want)))
+            .chain(
+                self.driver
+                    .stages
+                    .iter()
+                    .map(|stage| stage.stderr.is_blocked()),
+            )
+            .any(|held_back| held_back)
+    }
+
     /// How many bytes have moved in all.
     fn moved(&self) -> u64 {
         let received: u64 = self.driver.readers().map(Reader::received).sum();
-        self.driver.stdin_written + received
+        self.driver.guard().sent() + received
+    }
+
+    fn progress(&self) -> (u64, bool, bool) {
+        let driver = &self.driver;
+        (self.moved(), driver.exit.is_running(), driver.is_over())
     }
 
     fn descend_by(&mut self, ladder: Ladder) {
@@ -106,7 +142,11 @@ impl Pump<'_> {
                         }
                     }
                 }
-                Due::Failure => self.driver.give_up(),
+                Due::Failure => {
+                    self.driver.give_up();
+                    // Another task may be waiting for what will not come.
+                    cx.waker().wake_by_ref();
+                }
             }
         }
     }
@@ -117,10 +157,8 @@ impl Pump<'_> {
         let process = guard.control.process();
         let sent = match step {
             Step::CloseStdin => {
-                let writer = self.writer.as_deref_mut().filter(|writer| writer.is_open());
-                let writer = writer.ok_or(io::ErrorKind::NotConnected)?;
-                writer.close();
-                return Ok(());
+                let closed = self.writer.as_deref_mut().is_some_and(Writer::close_early);
+                return closed.then_some(()).ok_or(io::ErrorKind::NotConnected);
             }
             Step::Signal(signal) => process.signal_tree(signal),
             Step::SignalChild(signal) => process.signal(signal),
@@ -181,11 +219,12 @@ impl Pump<'_> {
     }
 
     /// What a failure to write comes to: a child that is being stopped takes no more input.
-    pub(super) fn explain(&self, error: Error) -> Error {
-        match self.driver.stop_error() {
-            Some(stopped) if error.is_broken_pipe() => stopped,
-            _ => self.driver.annotate(error),
-        }
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        let stopped = match error.is_broken_pipe() {
+            true => self.driver.stop_error(),
+            false => None,
+        };
+        stopped.unwrap_or_else(|| self.driver.annotate(error))
     }
 }
 
@@ -211,9 +250,13 @@ impl Driver {
 
     /// The child cannot be killed. It is left to the reaper.
     fn give_up(&mut self) {
-        let error = io::Error::other("it was killed, and has not exited");
-        self.exit.give_up(error);
+        let refused = (self.stop.descent.as_ref()).and_then(|descent| descent.refusal());
+        self.exit.give_up(match refused {
+            Some(kind) => io::Error::new(kind, "it could not be killed"),
+            None => io::Error::other("it was killed, and has not exited"),
+        });
         self.finish();
+        self.pipes_held = false;
     }
 
     /// Reading has stopped because there is no room.
@@ -227,10 +270,14 @@ impl Driver {
         Ok((self.stop.descent.as_ref()).map_or_else(never, |descent| descent.report(status)))
     }
 
-    /// Why the run was cut short, with what has been collected and not been taken.
+    /// Why the run was cut short, with a copy of what has been collected and not been taken.
     pub(crate) fn stop_error(&self) -> Option<Error> {
-        let cause = self.stop.cause?;
-        Some(self.error(cause.kind()).with_output(self.peek_output()))
+        Some(self.bare_stop_error()?.with_output(self.peek_output()))
+    }
+
+    /// Why the run was cut short.
+    pub(super) fn bare_stop_error(&self) -> Option<Error> {
+        Some(self.error(self.stop.cause?.kind()))
     }
 
     /// Nothing more will be read from `source`, and if that is because the run was cut short, it is known how the child

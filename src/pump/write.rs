@@ -3,6 +3,7 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 
@@ -13,6 +14,7 @@ use crate::{
     buffer::Outbox,
     error::{Error, Kind},
     limits::{OUTBOX_HIGH_WATER, STEPS_PER_POLL},
+    shutdown::Guard,
     stdio::{Feed, Input},
     sys::BorrowedDescriptor,
     transport::WriteEnd,
@@ -28,7 +30,7 @@ pub(crate) struct Writer {
     closing: bool,
     /// The end may hold back some of what it took.
     unflushed: bool,
-    written: u64,
+    guard: Arc<Guard>,
     broken: Option<Broken>,
     /// Of the task that waits.
     waker: Waker,
@@ -43,14 +45,14 @@ struct Broken {
 }
 
 impl Writer {
-    pub(crate) fn new(end: Option<WriteEnd>) -> Self {
+    pub(crate) fn new(end: Option<WriteEnd>, guard: Arc<Guard>) -> Self {
         Self {
             end,
             outbox: Outbox::default(),
             feed: None,
             closing: false,
             unflushed: false,
-            written: 0,
+            guard,
             broken: None,
             waker: Waker::noop().clone(),
             feed_error: None,
@@ -78,7 +80,11 @@ impl Writer {
 
     /// Bytes the child's stdin has taken.
     pub(crate) fn written(&self) -> u64 {
-        self.written
+        self.guard.written()
+    }
+
+    pub(crate) fn guard(&self) -> &Arc<Guard> {
+        &self.guard
     }
 
     pub(crate) fn descriptor(&self) -> Option<BorrowedDescriptor<'_>> {
@@ -91,6 +97,7 @@ impl Writer {
     /// Queues bytes.
     pub(crate) fn push(&mut self, bytes: Bytes) -> Result<(), Error> {
         self.check_open()?;
+        self.guard.note_queued(bytes.len());
         self.outbox.push(bytes);
         Ok(())
     }
@@ -104,6 +111,15 @@ impl Writer {
     pub(crate) fn close(&mut self) {
         self.closing = true;
         self.flush_now();
+    }
+
+    /// Ends the input here, whatever its source would still give; what is queued is written first. Whether there was
+    /// anything to close.
+    pub(crate) fn close_early(&mut self) -> bool {
+        let open = self.end.is_some();
+        self.feed = None;
+        self.close();
+        open
     }
 
     /// The run is over: nobody will read any more.
@@ -254,7 +270,7 @@ impl Writer {
     fn conclude(&mut self, result: io::Result<usize>) -> Result<usize, Error> {
         match result {
             Ok(n) => {
-                self.written += n as u64;
+                self.guard.note_written(n);
                 self.unflushed = true;
                 Ok(n)
             }
@@ -287,7 +303,7 @@ impl Writer {
 
     fn wrote(&mut self, n: usize) {
         self.outbox.advance(n);
-        self.written += n as u64;
+        self.guard.note_written(n);
         self.unflushed = true;
     }
 
@@ -318,7 +334,7 @@ impl std::fmt::Debug for Writer {
         f.debug_struct("Writer")
             .field("open", &self.is_open())
             .field("queued", &self.queued())
-            .field("written", &self.written)
+            .field("written", &self.written())
             .finish_non_exhaustive()
     }
 }

@@ -2,11 +2,14 @@
 
 use std::{pin::Pin, task::Context};
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::{
+    runtime::{Handle, Id},
+    time::{Instant, Sleep, sleep_until},
+};
 
 /// Costs nothing until it is needed.
 #[derive(Debug, Default)]
-pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
+pub(crate) struct Alarm(Option<(Option<Id>, Pin<Box<Sleep>>)>);
 
 impl Alarm {
     /// Whether it is time. If not the task is woken then, unless `wake` is false.
@@ -18,7 +21,12 @@ impl Alarm {
         if !wake {
             return false;
         }
-        let timer = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        // A timer belongs to the runtime it was made in, and a handle may go on in another.
+        let here = Handle::try_current().ok().map(|runtime| runtime.id());
+        let (_, timer) = match &mut self.0 {
+            Some(timer) if here.is_none() || timer.0 == here => timer,
+            timer => timer.insert((here, Box::pin(sleep_until(at)))),
+        };
         if timer.deadline() != at {
             timer.as_mut().reset(at);
         }

@@ -79,6 +79,11 @@ impl Descent {
         self.until = Some(self.step_began);
     }
 
+    /// Why the last step could not be delivered.
+    pub(crate) fn refusal(&self) -> Option<io::ErrorKind> {
+        self.taken.last()?.error
+    }
+
     /// Goes on with the last step of all at once.
     pub(crate) fn hurry(&mut self) {
         let before = self.rest.len().saturating_sub(1);

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use tokio::time::Instant;
@@ -16,6 +16,9 @@ pub(crate) struct Guard {
     pub(crate) control: Control,
     pub(crate) started: Instant,
     pub(crate) span: Span,
+    /// Bytes that have been queued for stdin, and that it has taken. The halves of a handle share nothing else.
+    queued: AtomicU64,
+    written: AtomicU64,
     kill: AtomicBool,
     released: AtomicBool,
 }
@@ -26,9 +29,29 @@ impl Guard {
             span: Span::new(control.id(), control.command()),
             control,
             started: Instant::now(),
+            queued: AtomicU64::new(0),
+            written: AtomicU64::new(0),
             kill: AtomicBool::new(true),
             released: AtomicBool::new(false),
         }
+    }
+
+    /// Bytes that stdin has taken.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Rises whenever something is sent, or has gone.
+    pub(crate) fn sent(&self) -> u64 {
+        self.queued.load(Ordering::Relaxed) + self.written()
+    }
+
+    pub(crate) fn note_queued(&self, bytes: usize) {
+        self.queued.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_written(&self, bytes: usize) {
+        self.written.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn set_kill(&self, kill: bool) {

@@ -20,7 +20,7 @@ use crate::{
 ///
 /// let gentle = Ladder::default(); // close stdin, 1 s, SIGTERM, 5 s, SIGKILL
 /// let at_once = Ladder::kill();
-/// let own = Ladder::kill()
+/// let own = Ladder::new()
 ///     .signal(Signal::INT, Duration::from_millis(500))
 ///     .signal(Signal::TERM, Duration::from_secs(2));
 /// ```
@@ -33,7 +33,8 @@ pub struct Ladder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
-    /// Closes the child's stdin, which sees end-of-file once it has read what was queued.
+    /// Closes the child's stdin, which sees end-of-file once it has read what was queued. The rest of an
+    /// [`input`](crate::Builder::input) is left out. Cannot be done by a [`RecvHalf`](crate::RecvHalf).
     CloseStdin,
     /// Sends a signal to the child's process group, or to the child alone if it leads none.
     Signal(Signal),
@@ -42,9 +43,15 @@ pub enum Step {
 }
 
 impl Ladder {
-    /// Nothing but the last step: `SIGKILL` at once. Other steps are put before it.
-    pub fn kill() -> Self {
+    /// No step before the last one: to be followed by [`close_stdin`](Self::close_stdin), [`signal`](Self::signal),
+    /// [`step`](Self::step).
+    pub fn new() -> Self {
         Self { steps: Vec::new() }
+    }
+
+    /// Nothing but the last step: `SIGKILL` at once. The same as [`new`](Self::new).
+    pub fn kill() -> Self {
+        Self::new()
     }
 
     /// Then: close stdin, and give the child so much time.
@@ -73,7 +80,7 @@ impl Ladder {
 impl Default for Ladder {
     /// Close stdin, 1 s, `SIGTERM` to the group, 5 s, `SIGKILL` to the group.
     fn default() -> Self {
-        Self::kill()
+        Self::new()
             .close_stdin(DEFAULT_STDIN_GRACE)
             .signal(Signal::TERM, DEFAULT_TERM_GRACE)
     }

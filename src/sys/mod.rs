@@ -81,4 +81,6 @@ pub(crate) enum Scope {
     Child,
     /// Every member of the child's own group; the child alone if it has none.
     Tree,
+    /// The child, with the group that it leads, if it has left the group that it was started in.
+    Strayed,
 }

@@ -10,17 +10,29 @@ use std::{
     os::{fd::OwnedFd, unix::process::CommandExt},
     process::{Command, Stdio},
     sync::Arc,
+    time::Duration,
 };
 
-use rustix::process::{Pid, Signal};
+use rustix::{
+    io::{Errno, read},
+    process::{Pid, Signal},
+};
 
 use super::{super::Scope, Process, raw, spawn::pipe};
 
-/// What is sent to the group must not end its guardian; nothing can be done about `KILL` and `STOP`.
-const SCRIPT: &str =
-    "trap '' HUP INT QUIT USR1 USR2 PIPE ALRM TERM TSTP TTIN TTOU XCPU XFSZ VTALRM PROF
+const SHELL: &str = "/bin/sh";
+
+/// What is sent to the group must not end its guardian. Of the numbers some are no signals, and two cannot be ignored.
+/// Then it says that it is ready.
+const SCRIPT: &str = "n=1
+while [ $n -le 64 ]; do command trap '' $n 2>/dev/null; n=$((n+1)); done
+echo
+exec >&-
 read -r line
 kill -KILL 0";
+
+/// How long it is waited for the end of a guardian that has been killed, before that is left to the reaper.
+const END: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 pub(super) struct Guardian {
@@ -30,40 +42,61 @@ pub(super) struct Guardian {
 }
 
 impl Guardian {
+    /// Starts it, and waits for about a millisecond until it is ready.
     pub(super) fn start() -> io::Result<Self> {
         let (theirs, lifeline) = pipe()?;
-        let spawned = Command::new("/bin/sh")
+        let (ready, says_ready) = pipe()?;
+        let spawned = Command::new(SHELL)
             .args(["-c", SCRIPT])
             .current_dir("/")
             .env_clear()
             .stdin(theirs)
-            .stdout(Stdio::null())
+            .stdout(says_ready)
             .stderr(Stdio::null())
             .process_group(0)
-            .spawn()?;
+            .spawn()
+            .map_err(explain)?;
         let group = Pid::from_child(&spawned);
-        Ok(Self {
+        let guardian = Self {
             process: Arc::new(Process::new(group, Some(group), None)?),
             group,
             _lifeline: lifeline,
-        })
+        };
+        loop {
+            match read(&ready, &mut [0; 1]) {
+                Ok(1) => return Ok(guardian),
+                Err(Errno::INTR) => {}
+                _ => {
+                    return Err(io::Error::other(format!(
+                        "{SHELL}, its guardian, ended at once"
+                    )));
+                }
+            }
+        }
     }
 
     /// The id of the group that it leads.
     pub(super) fn group(&self) -> i32 {
         raw(self.group)
     }
+}
 
-    /// Ends it, and it alone. Then the group's id is free.
-    pub(super) fn dismiss(&self) {
+/// Ends it, and it alone. Then the group's id is free.
+impl Drop for Guardian {
+    fn drop(&mut self) {
         // A child of ours can always be killed; if not, the closed pipe ends it.
         let _ = self.process.signal(Signal::KILL.as_raw(), Scope::Child);
+        self.process.await_exit(END);
         Arc::clone(&self.process).release(false);
     }
 }
 
-impl Drop for Guardian {
-    fn drop(&mut self) {
-        self.dismiss();
+/// The trouble is with the shell and not with the program that was asked for, unless it would be the same with that.
+fn explain(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
+            io::Error::other(format!("{SHELL}, its guardian: {error}"))
+        }
+        _ => error,
     }
 }

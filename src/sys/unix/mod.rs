@@ -6,6 +6,7 @@ mod guardian;
 mod pipe;
 mod process;
 mod reaper;
+mod send;
 mod spawn;
 mod usage;
 

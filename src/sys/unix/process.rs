@@ -5,19 +5,23 @@ use std::{
     os::{fd::AsFd, fd::BorrowedFd, unix::process::ExitStatusExt},
     process::ExitStatus,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
 };
 
 #[cfg(target_os = "linux")]
 use std::os::fd::OwnedFd;
 
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process, kill_process_group, waitid,
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpgid, waitid},
 };
 #[cfg(target_os = "linux")]
 use tokio::io::{Interest, unix::AsyncFd};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{super::Scope, guardian::Guardian, reaper, usage};
+use super::{super::Scope, guardian::Guardian, reaper, send, usage};
 use crate::output::Usage;
 
 /// A child that we started and that nobody else waits for.
@@ -26,7 +30,8 @@ pub(crate) struct Process {
     pid: Pid,
     /// The group that is its own. It leads it, or its guardian does.
     group: Option<Pid>,
-    guardian: Option<Guardian>,
+    /// Kept until the child is reaped.
+    guardian: Mutex<Option<Guardian>>,
     /// How much memory this process had had when it started the child.
     parent_resident: u64,
     #[cfg(target_os = "linux")]
@@ -57,7 +62,7 @@ impl Process {
         let process = Self {
             pid,
             group,
-            guardian,
+            guardian: Mutex::new(guardian),
             parent_resident: usage::own_max_resident(),
             #[cfg(target_os = "linux")]
             pidfd: watch(pid),
@@ -126,7 +131,7 @@ impl Process {
             *state = match self.waitid(WaitIdOptions::NOWAIT) {
                 Ok(None) => State::Running,
                 Ok(Some(status)) => State::Exited(status),
-                Err(rustix::io::Errno::CHILD) => State::Lost,
+                Err(Errno::CHILD) => State::Lost,
                 Err(error) => return Err(error.into()),
             };
         }
@@ -135,41 +140,55 @@ impl Process {
 
     /// Sends a signal. Succeeds without sending anything when there is nobody left to get it.
     pub(crate) fn signal(&self, number: i32, scope: Scope) -> io::Result<()> {
-        let signal = Signal::from_named_raw(number)
-            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        if number <= 0 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let mut state = self.state();
         // Somebody else may have reaped it, and its number may be another's by now.
         self.look(&mut state)?;
-        let sent = match (*state, scope, self.group) {
-            (State::Reaped(..) | State::Lost, ..) => Ok(()),
-            (_, Scope::Tree, Some(group)) => {
-                match kill_process_group(group, signal) {
-                    // What macOS says of a group in which only zombies are left.
-                    Err(rustix::io::Errno::PERM) if matches!(*state, State::Exited(_)) => Ok(()),
-                    sent => sent,
-                }
+        let running = matches!(*state, State::Running);
+        if !running && !matches!(*state, State::Exited(_)) {
+            return Ok(());
+        }
+        let sent = match (scope, self.group) {
+            (Scope::Tree, Some(group)) => {
+                let strayed = self.signal_strayed(group, number, running);
+                no_zombies(send::to_group(group, number), running).and(strayed)
             }
-            (State::Exited(_), ..) => Ok(()),
-            (State::Running, ..) => self.signal_child(signal),
+            (Scope::Strayed, Some(group)) => self.signal_strayed(group, number, running),
+            _ if running => self.signal_child(number),
+            _ => Ok(()),
         };
         match sent {
-            Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(Errno::SRCH) => Ok(()),
             sent => Ok(sent?),
         }
     }
 
+    /// A child that does not lead its group may have left it, and may lead another, whose id is its own.
+    fn signal_strayed(&self, group: Pid, number: i32, running: bool) -> Result<(), Errno> {
+        if group == self.pid {
+            return Ok(());
+        }
+        match getpgid(Some(self.pid)) {
+            Ok(now) if now == group => Ok(()),
+            Ok(now) if now == self.pid => no_zombies(send::to_group(now, number), running),
+            _ if running => self.signal_child(number),
+            _ => Ok(()),
+        }
+    }
+
     #[cfg(target_os = "linux")]
-    fn signal_child(&self, signal: Signal) -> rustix::io::Result<()> {
+    fn signal_child(&self, number: i32) -> Result<(), Errno> {
         match self.descriptor() {
-            // Safe even if somebody else reaps the child at this moment.
-            Some(pidfd) => rustix::process::pidfd_send_signal(pidfd, signal),
-            None => kill_process(self.pid, signal),
+            Some(pidfd) => send::to_pidfd(pidfd, number),
+            None => send::to_process(self.pid, number),
         }
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn signal_child(&self, signal: Signal) -> rustix::io::Result<()> {
-        kill_process(self.pid, signal)
+    fn signal_child(&self, number: i32) -> Result<(), Errno> {
+        send::to_process(self.pid, number)
     }
 
     /// Lets go of the child: kills what is left of its tree if `kill`, then reaps it, or has it reaped.
@@ -186,6 +205,16 @@ impl Process {
         }
     }
 
+    /// Waits a moment for an exit that is sure to come.
+    pub(super) fn await_exit(&self, limit: Duration) {
+        let Some(descriptor) = self.descriptor() else {
+            return thread::sleep(limit);
+        };
+        let mut exited = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
+        // If it did not come by then the reaper waits for it.
+        let _ = poll(&mut exited, Timespec::try_from(limit).ok().as_ref());
+    }
+
     /// Reaps the child if it has exited; whether it needs reaping no more.
     pub(super) fn reap(&self) -> bool {
         let mut state = self.state();
@@ -198,10 +227,15 @@ impl Process {
                 }
                 Err(_) => *state = State::Lost,
             }
-            if let Some(guardian) = &self.guardian {
-                guardian.dismiss();
-            }
         }
+        drop(state);
+        // It may be adopted by the reaper, which asks for its own state: not under a lock.
+        drop(
+            self.guardian
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         true
     }
 
@@ -232,6 +266,14 @@ impl Process {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What macOS says of a group in which only zombies are left is no error.
+fn no_zombies(sent: Result<(), Errno>, running: bool) -> Result<(), Errno> {
+    match sent {
+        Err(Errno::PERM) if !running => Ok(()),
+        sent => sent,
     }
 }
 

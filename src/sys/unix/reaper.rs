@@ -6,7 +6,7 @@
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -37,7 +37,7 @@ struct Reaper {
 
 /// Has the child reaped when it exits.
 pub(super) fn adopt(process: Arc<Process>) {
-    let mut reaper = REAPER.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut reaper = lock();
     reaper.adopted.push(process);
     if reaper.running {
         if let Some(bell) = &reaper.bell {
@@ -59,22 +59,33 @@ fn run(ear: Option<OwnedFd>) {
     let mut orphans = Vec::new();
     let mut pause = LOOK.0;
     loop {
-        {
-            let mut reaper = REAPER.lock().unwrap_or_else(PoisonError::into_inner);
-            if !reaper.adopted.is_empty() {
-                pause = LOOK.0;
-                orphans.append(&mut reaper.adopted);
-            }
-            orphans.retain(|orphan: &Arc<Process>| !orphan.reap());
-            if orphans.is_empty() {
+        let adopted = take_adopted();
+        if !adopted.is_empty() {
+            pause = LOOK.0;
+            orphans.extend(adopted);
+        }
+        // Not under the lock: to reap a child can mean to adopt its guardian.
+        orphans.retain(|orphan: &Arc<Process>| !orphan.reap());
+        if orphans.is_empty() {
+            let mut reaper = lock();
+            if reaper.adopted.is_empty() {
                 reaper.running = false;
                 reaper.bell = None;
                 return;
             }
+            continue;
         }
         sleep(&orphans, ear.as_ref(), pause);
         pause = (pause * 2).min(LOOK.1);
     }
+}
+
+fn take_adopted() -> Vec<Arc<Process>> {
+    std::mem::take(&mut lock().adopted)
+}
+
+fn lock() -> MutexGuard<'static, Reaper> {
+    REAPER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Until a child exits or the bell rings; no longer than `pause` where one of them has no descriptor.

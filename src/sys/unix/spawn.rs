@@ -58,7 +58,7 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
     let guardian = match ends.die_with_parent {
         true if !matches!(ends.group, Group::Own) => {
             return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
+                io::ErrorKind::Unsupported,
                 "only a process group of its own can die with its parent",
             ));
         }
