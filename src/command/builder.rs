@@ -149,8 +149,8 @@ impl Builder {
     /// On Unix a small `/bin/sh` is started with the child, and leads the child's group. It waits for the end of this
     /// process, which it learns by a pipe, and then kills the group it is in. So it reaches all descendants that
     /// stay in the group, does not depend on the thread that spawns (as `PR_SET_PDEATHSIG` does), and leaves the fast way to
-    /// spawn, which takes about a millisecond longer. It ignores all signals that can be ignored: only `SIGSTOP` to the group
-    /// keeps it from its work, and `SIGKILL` ends it with all the others. The child does not lead its group then: the group's
+    /// spawn. It blocks all signals that can be blocked: only `SIGSTOP` to the group keeps it from its work, and `SIGKILL` ends
+    /// it with all the others. The child does not lead its group then: the group's
     /// id is not its process id, and a child that leaves the group (`setsid(2)`, `setpgid(2)`) is out of the guard's reach,
     /// though not of a kill, a drop or a time-out. A child that is let go by
     /// [`detach`](crate::ProcessIo::detach) or [`kill_on_drop(false)`](Builder::kill_on_drop) is still killed when this

@@ -2,12 +2,13 @@
 
 use std::{
     borrow::Cow,
-    cmp::Reverse,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fmt::{self, Write},
     process::Command,
     sync::Arc,
 };
+
+use memchr::memmem;
 
 /// Longest command line that an error shows, in bytes.
 const LINE_MAX: usize = 1024;
@@ -16,12 +17,6 @@ const HIDDEN: &str = "***";
 
 /// Program and arguments without the secrets, quoted as for a shell where they need it, cut when very long.
 pub(crate) fn line(command: &Command, secrets: &[OsString]) -> Arc<str> {
-    let mut secrets: Vec<_> = (secrets.iter())
-        .map(|secret| secret.to_string_lossy())
-        .filter(|secret| !secret.is_empty())
-        .collect();
-    // A secret may be a part of another.
-    secrets.sort_by_key(|secret| Reverse(secret.len()));
     let mut line = String::new();
     for word in [command.get_program()]
         .into_iter()
@@ -31,12 +26,7 @@ pub(crate) fn line(command: &Command, secrets: &[OsString]) -> Arc<str> {
             line.push(' ');
         }
         let room = LINE_MAX.saturating_sub(line.len());
-        let word = (secrets.iter()).fold(word.to_string_lossy(), |word, secret| {
-            match word.contains(&**secret) {
-                true => Cow::Owned(word.replace(&**secret, HIDDEN)),
-                false => word,
-            }
-        });
+        let word = hide(word, secrets);
         let cut = (word.char_indices().map(|(at, _)| at)).find(|&at| at > room);
         // Writing to a string cannot fail.
         let _ = quote(&mut line, &word[..cut.unwrap_or(word.len())]);
@@ -46,6 +36,34 @@ pub(crate) fn line(command: &Command, secrets: &[OsString]) -> Arc<str> {
         }
     }
     line.into()
+}
+
+/// Bytes and not text are looked at, all of them before any is hidden: a secret may overlap another one, and begin or
+/// end within a character.
+fn hide<'a>(word: &'a OsStr, secrets: &[OsString]) -> Cow<'a, str> {
+    let bytes = word.as_encoded_bytes();
+    let mut hidden = vec![false; bytes.len()];
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        let (secret, mut from) = (secret.as_encoded_bytes(), 0);
+        while let Some(at) = memmem::find(&bytes[from..], secret) {
+            hidden[from + at..][..secret.len()].fill(true);
+            from += at + 1;
+        }
+    }
+    if !hidden.contains(&true) {
+        return word.to_string_lossy();
+    }
+    let mut shown = String::new();
+    let mut rest = bytes;
+    for run in hidden.chunk_by(|a, b| a == b) {
+        let (part, after) = rest.split_at(run.len());
+        rest = after;
+        match run[0] {
+            true => shown.push_str(HIDDEN),
+            false => shown.push_str(&String::from_utf8_lossy(part)),
+        }
+    }
+    shown.into()
 }
 
 fn quote(line: &mut String, word: &str) -> fmt::Result {

@@ -28,7 +28,7 @@ impl Pump<'_> {
         self.mind(cx, want, false);
         for _ in 0..STEPS_PER_POLL {
             if self.driver.stop.cause.is_some() {
-                return self.poll_stopped(cx).map(Err);
+                return self.poll_stopped(cx, false).map(Err);
             }
             let Some(writer) = self.writer.as_deref_mut() else {
                 return Poll::Ready(Err(self.driver.error(Kind::StdinClosed)));
@@ -50,6 +50,12 @@ impl Pump<'_> {
         let want = [Want::Fill; 2];
         self.mind(&mut cx, want, true);
         for _ in 0..STEPS_PER_POLL {
+            if self.driver.stop.cause.is_some() {
+                return match self.poll_stopped(&mut cx, true) {
+                    Poll::Ready(error) => Err(error),
+                    Poll::Pending => Ok(0),
+                };
+            }
             let Some(writer) = self.writer.as_deref_mut() else {
                 return Err(self.driver.error(Kind::StdinClosed));
             };

@@ -197,9 +197,9 @@ impl Pump<'_> {
     }
 
     /// The run was cut short, and this is how it ended.
-    pub(super) fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+    pub(super) fn poll_stopped(&mut self, cx: &mut Context<'_>, direct: bool) -> Poll<Error> {
         for _ in 0..STEPS_PER_POLL {
-            let moved = self.pass(cx, [Want::Hold; 2], false);
+            let moved = self.pass(cx, [Want::Hold; 2], direct);
             if let Some(error) = self.driver.settled_error() {
                 return Poll::Ready(error);
             }

@@ -41,6 +41,8 @@ pub(crate) fn fault(command: &Command, error: &io::Error) -> Kind {
         },
         Some(Errno::ACCESS) => match find(command) {
             Some(program) if program.is_dir() => Kind::ProgramIsDirectory,
+            // It was not found in a directory of the path that may be looked into.
+            None if !has_slash(command) => Kind::ProgramNotFound,
             _ => Kind::NotExecutable,
         },
         _ => Kind::Spawn,
@@ -51,11 +53,15 @@ fn enterable(directory: &Path) -> bool {
     directory.is_dir() && access(directory, Access::EXEC_OK).is_ok()
 }
 
+fn has_slash(command: &Command) -> bool {
+    command.get_program().as_encoded_bytes().contains(&b'/')
+}
+
 /// The file that was to be executed, if it exists.
 fn find(command: &Command) -> Option<PathBuf> {
     let program = Path::new(command.get_program());
     let base = command.get_current_dir().unwrap_or(Path::new(""));
-    if program.as_os_str().as_encoded_bytes().contains(&b'/') {
+    if has_slash(command) {
         return Some(base.join(program)).filter(|path| path.exists());
     }
     let path = command

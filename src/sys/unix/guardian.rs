@@ -7,28 +7,20 @@
 
 use std::{
     io,
+    mem::MaybeUninit,
     os::{fd::OwnedFd, unix::process::CommandExt},
     process::{Command, Stdio},
     sync::Arc,
     time::Duration,
 };
 
-use rustix::{
-    io::{Errno, read},
-    process::{Pid, Signal},
-};
+use rustix::process::{Pid, Signal};
 
 use super::{super::Scope, Process, raw, spawn::pipe};
 
 const SHELL: &str = "/bin/sh";
 
-/// What is sent to the group must not end its guardian. Of the numbers some are no signals, and two cannot be ignored.
-/// Then it says that it is ready.
-const SCRIPT: &str = "n=1
-while [ $n -le 64 ]; do command trap '' $n 2>/dev/null; n=$((n+1)); done
-echo
-exec >&-
-read -r line
+const SCRIPT: &str = "read -r line
 kill -KILL 0";
 
 /// How long it is waited for the end of a guardian that has been killed, before that is left to the reaper.
@@ -42,37 +34,24 @@ pub(super) struct Guardian {
 }
 
 impl Guardian {
-    /// Starts it, and waits for about a millisecond until it is ready.
     pub(super) fn start() -> io::Result<Self> {
         let (theirs, lifeline) = pipe()?;
-        let (ready, says_ready) = pipe()?;
-        let spawned = Command::new(SHELL)
+        let mut shell = Command::new(SHELL);
+        shell
             .args(["-c", SCRIPT])
             .current_dir("/")
             .env_clear()
             .stdin(theirs)
-            .stdout(says_ready)
+            .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .map_err(explain)?;
+            .process_group(0);
+        let spawned = with_signals_blocked(|| shell.spawn()).map_err(explain)?;
         let group = Pid::from_child(&spawned);
-        let guardian = Self {
+        Ok(Self {
             process: Arc::new(Process::new(group, Some(group), None)?),
             group,
             _lifeline: lifeline,
-        };
-        loop {
-            match read(&ready, &mut [0; 1]) {
-                Ok(1) => return Ok(guardian),
-                Err(Errno::INTR) => {}
-                _ => {
-                    return Err(io::Error::other(format!(
-                        "{SHELL}, its guardian, ended at once"
-                    )));
-                }
-            }
-        }
+        })
     }
 
     /// The id of the group that it leads.
@@ -89,6 +68,21 @@ impl Drop for Guardian {
         self.process.await_exit(END);
         Arc::clone(&self.process).release(false);
     }
+}
+
+/// A child inherits the mask of the thread that spawns it. So what is sent to the group cannot end its guardian, from its first
+/// instruction on; but nothing can be done about `KILL` and `STOP`.
+fn with_signals_blocked<T>(run: impl FnOnce() -> T) -> T {
+    let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+    // SAFETY: the first call makes the set that the second one reads; both write what they are given in full.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+    }
+    let result = run();
+    // SAFETY: the call above has written the set that was in force.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    result
 }
 
 /// The trouble is with the shell and not with the program that was asked for, unless it would be the same with that.
