@@ -70,6 +70,8 @@
 //! [`inactivity_timeout`](Builder::inactivity_timeout), [`cancel_on`](Builder::cancel_on), or step by step with
 //! [`shutdown`](ProcessIo::shutdown).
 //!
+//! Connect several in the kernel: [`pipe`](Builder::pipe) makes a [`Pipeline`].
+//!
 //! Read lines, wait for a prompt, speak a protocol: [`lines`](ProcessIo::lines), [`expect`](ProcessIo::expect),
 //! [`framed`](ProcessIo::framed).
 //!
@@ -99,9 +101,10 @@
 //! | [`send`](ProcessIo::send), [`send_line`](ProcessIo::send_line), [`send_timeout`](ProcessIo::send_timeout), [`exchange`](ProcessIo::exchange) | once polled, the message stays queued and is written by the next call; do not send it again |
 //! | [`recv_line`](ProcessIo::recv_line), [`Lines`], [`expect`](ProcessIo::expect) | what came, half a line too, is there for the next call |
 //! | [`wait`](ProcessIo::wait), [`output`](ProcessIo::output), [`Control::wait`] | call it again |
+//! | [`copy_to`](ProcessIo::copy_to), [`splice_to`](ProcessIo::splice_to) | what the writer has not taken stays in the handle |
 //! | [`shutdown`](ProcessIo::shutdown) | the child is killed at once; nothing of its output is lost |
 //! | `Stream`, `Sink` | as those traits say: no item is lost |
-//! | `.await` on a [`Builder`] or a [`ProcessIo`] | the future owns the child, and so kills it |
+//! | `.await` on a [`Builder`], a [`Pipeline`] or a [`ProcessIo`] | the future owns the child, and so kills it |
 //! | [`ProcessIOWrapper`] | as `AsyncRead` and `AsyncWrite` say: `read` and `write` lose nothing, `write_all` loses count |
 //!
 //! # Layout
@@ -119,6 +122,7 @@
 //! | `pump` | the only code that polls pipes |
 //! | `process_io` | the handle and all the ways to use it |
 //! | `consume` | lines, prompts, protocols |
+//! | `pipeline` | several children, the output of each the input of the next |
 //!
 //! # Features
 //!

@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -13,6 +14,7 @@ use super::ProcessIo;
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
+    sys::{BorrowedDescriptor, Outlet},
 };
 
 /// # Copying
@@ -34,14 +36,53 @@ impl ProcessIo {
     where
         W: AsyncWrite + Unpin + ?Sized,
     {
-        let mut copy = Copy {
-            io: self,
-            source,
-            writer,
-            piece: Bytes::new(),
-            copied: 0,
-        };
+        let mut copy = Copy::new(self, source, writer);
         poll_fn(|cx| copy.poll(cx)).await
+    }
+
+    /// As [`copy_to`](Self::copy_to), into a file, a pipe or a socket of this machine, given as its descriptor: on Linux the
+    /// bytes do not come by this process (`splice(2)`) where the system can do that, elsewhere they are copied.
+    ///
+    /// A pipe or a socket should be non-blocking, as tokio's are. Its position, where it has one, moves on.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # #[cfg(unix)] {
+    /// use std::os::fd::AsFd;
+    /// use process_io::{Command, ProcessIo, Source};
+    ///
+    /// let file = tempfile::NamedTempFile::new()?;
+    /// let mut seq = Command::new("seq");
+    /// seq.arg("1000");
+    /// let mut io = ProcessIo::spawn(seq)?;
+    /// let bytes = io.splice_to(Source::Stdout, file.as_fd()).await?;
+    /// assert_eq!(bytes, 3893);
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_to`](Self::copy_to).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`copy_to`](Self::copy_to).
+    pub async fn splice_to(&mut self, source: Source, to: BorrowedDescriptor<'_>) -> Result<u64> {
+        let mut outlet = match Outlet::new(to) {
+            Ok(outlet) => outlet,
+            Err(error) => return Err(self.output_error(source, error)),
+        };
+        let mut copy = Copy::new(self, source, &mut outlet);
+        poll_fn(|cx| copy.poll_splice(cx)).await?;
+        poll_fn(|cx| copy.poll(cx)).await
+    }
+
+    fn output_error(&self, source: Source, error: io::Error) -> Error {
+        self.recv
+            .driver
+            .error(Kind::Output(source))
+            .with_source(error)
     }
 }
 
@@ -52,6 +93,42 @@ struct Copy<'a, W: ?Sized> {
     /// Received and not yet written.
     piece: Bytes,
     copied: u64,
+}
+
+impl<'a, W: ?Sized> Copy<'a, W> {
+    fn new(io: &'a mut ProcessIo, source: Source, writer: &'a mut W) -> Self {
+        Self {
+            io,
+            source,
+            writer,
+            piece: Bytes::new(),
+            copied: 0,
+        }
+    }
+
+    fn fail(&self, error: io::Error) -> Error {
+        self.io.output_error(self.source, error)
+    }
+}
+
+impl Copy<'_, Outlet> {
+    /// All that can be moved on without copying it here.
+    fn poll_splice(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        loop {
+            let mut pump = self.io.as_pump();
+            match pump.poll_splice(cx, self.source, self.writer) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(n)) => self.copied += n,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail(error))),
+                Poll::Pending => match pump.poll_rest(cx, self.source) {
+                    Poll::Ready(error) => return Poll::Ready(Err(error)),
+                    // The exit has just been seen.
+                    Poll::Pending if !pump.is_running() => {}
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+        }
+    }
 }
 
 impl<W: AsyncWrite + Unpin + ?Sized> Copy<'_, W> {
@@ -82,11 +159,6 @@ impl<W: AsyncWrite + Unpin + ?Sized> Copy<'_, W> {
                 Poll::Pending => return self.io.as_pump().poll_rest(cx, self.source).map(Err),
             }
         }
-    }
-
-    fn fail(&self, error: std::io::Error) -> Error {
-        let kind = Kind::Output(self.source);
-        self.io.recv.driver.error(kind).with_source(error)
     }
 }
 

@@ -30,6 +30,8 @@ use crate::{
 /// | receive | [`recv`](Self::recv), [`recv_timeout`](Self::recv_timeout), [`recv_for`](Self::recv_for), [`recv_until_quiet`](Self::recv_until_quiet), [`recv_nowait`](Self::recv_nowait) |
 /// | do both for a while | [`exchange`](Self::exchange) |
 /// | stop it | [`shutdown`](Self::shutdown), or drop it; in time: [when to stop](Builder#when-to-stop) |
+/// | copy its output | [`copy_to`](Self::copy_to), [`splice_to`](Self::splice_to) |
+/// | connect it to others | [`Pipeline`](crate::Pipeline) |
 /// | use it as a file | [`ProcessIOWrapper`](crate::ProcessIOWrapper) |
 /// | send and receive in different tasks | [`split`](Self::split), [`into_split`](Self::into_split) |
 /// | signal it from anywhere | [`control`](Self::control) |

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::{
     buffer::Inbox,
-    limits::{Limit, MAX_READ, MIN_READ, OWED_UNTOLD, Overflow},
+    limits::{GROWN_PIPE, Limit, MAX_READ, MIN_READ, OWED_UNTOLD, Overflow},
     line::LineOptions,
-    sys::BorrowedDescriptor,
+    sys::{BorrowedDescriptor, Outlet},
     transport::ReadEnd,
 };
 
@@ -219,6 +219,24 @@ impl Reader {
                 Step::Quiet
             }
         }
+    }
+
+    /// Moves what is in the pipe on without copying it here, if nothing has been received that comes before it. The error
+    /// is `Unsupported` where that cannot be done, or one of the other side.
+    pub(super) fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &Outlet,
+    ) -> Poll<io::Result<u64>> {
+        let Some(end) = self.end.as_mut().filter(|_| self.inbox.is_empty()) else {
+            return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
+        };
+        let moved = ready!(end.poll_splice(cx, to, GROWN_PIPE))?;
+        if moved >= MAX_READ {
+            end.grow();
+        }
+        self.conclude(Ok(moved), usize::MAX, Want::Piece);
+        Poll::Ready(Ok(moved as u64))
     }
 
     /// Reads a piece that the kernel has now, if there is none yet.

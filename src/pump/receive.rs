@@ -1,6 +1,9 @@
 //! What has come: a piece of one stream, of either, an event.
 
-use std::task::{Context, Poll, Waker, ready};
+use std::{
+    io,
+    task::{Context, Poll, Waker, ready},
+};
 
 use bytes::Bytes;
 
@@ -9,6 +12,7 @@ use crate::{
     error::{Error, Result},
     event::{Event, Source},
     limits::STEPS_PER_POLL,
+    sys::Outlet,
 };
 
 impl Pump<'_> {
@@ -80,6 +84,30 @@ impl Pump<'_> {
             }
         }
         again(cx)
+    }
+
+    /// Moves what `source` says on without copying it here: how many bytes, 0 if that cannot be done or there will be no more.
+    pub(crate) fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: Source,
+        to: &Outlet,
+    ) -> Poll<Result<u64, io::Error>> {
+        // What a dead child left is little, and is told apart from what its descendants write.
+        if !self.is_running() || self.driver.stop.cause.is_some() {
+            return Poll::Ready(Ok(0));
+        }
+        match self.driver.reader_mut(source).poll_splice(cx, to) {
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                Poll::Ready(Ok(0))
+            }
+            moved => moved,
+        }
+    }
+
+    /// The child's exit has not been seen.
+    pub(crate) fn is_running(&self) -> bool {
+        self.driver.exit.is_running()
     }
 
     /// All but `source` moves. The error, if the run has been cut short meanwhile or a limit was reached.

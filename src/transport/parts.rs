@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::io::poll_read_buf;
 
 use super::Process;
-use crate::sys::{PipeReader, PipeWriter};
+use crate::sys::{Outlet, PipeReader, PipeWriter};
 
 /// A child, taken apart: stdin, stdout, stderr, and the process behind them.
 ///
@@ -160,6 +160,19 @@ impl ReadEnd {
         match self {
             Self::Pipe(pipe) => not_blocked(pipe.try_read(buffer, max)),
             Self::Any(_) => Poll::Pending,
+        }
+    }
+
+    /// Moves at most `max` bytes on without copying them here; see [`PipeReader::poll_splice`].
+    pub(crate) fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &Outlet,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Pipe(pipe) => pipe.poll_splice(cx, to, max),
+            Self::Any(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 

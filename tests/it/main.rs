@@ -37,6 +37,7 @@ mod promise_07_own_group;
 mod promise_08_stdin_ends;
 mod promise_09_bytes_first;
 mod promise_10_errors_tell_the_cause;
+mod splice_to;
 
 mod expect;
 mod framed;

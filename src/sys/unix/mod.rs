@@ -3,6 +3,7 @@
 mod fault;
 mod grown;
 mod guardian;
+mod outlet;
 mod pipe;
 mod process;
 mod reaper;
@@ -24,6 +25,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 
 pub(crate) use fault::fault;
 pub(crate) use grown::{Grown as PipeGrowth, set_pipe_budget};
+pub(crate) use outlet::Outlet;
 pub(crate) use pipe::{PipeReader, PipeWriter};
 pub(crate) use process::Process;
 pub(crate) use spawn::{spawn, stage_pipe};

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread, read, writev};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::{BorrowedDescriptor, grown::Grown, register};
+use super::{BorrowedDescriptor, Outlet, grown::Grown, register};
 
 /// The read end of a pipe.
 #[derive(Debug)]
@@ -55,6 +55,52 @@ impl PipeReader {
     /// As [`poll_read`](PipeReader::poll_read), of what is there now; `WouldBlock` if nothing is.
     pub(crate) fn try_read(&mut self, buffer: &mut BytesMut, max: usize) -> io::Result<usize> {
         read_into(self.fd.get_ref(), buffer, max).map(|(n, _)| n)
+    }
+
+    /// Moves at most `max` bytes on without copying them here; 0 at end-of-file, `Unsupported` where that cannot be done.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &Outlet,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
+        use rustix::pipe::{SpliceFlags, splice};
+        loop {
+            let mut guard = ready!(self.fd.poll_read_ready(cx))?;
+            let mut empty = false;
+            let moved = ready!(to.poll_with(cx, |to| {
+                let moved = splice(
+                    self.fd.get_ref(),
+                    None,
+                    to,
+                    None,
+                    max,
+                    SpliceFlags::NONBLOCK,
+                );
+                // It says the same of an empty pipe and of a full outlet.
+                empty = moved == Err(Errno::AGAIN) && is_writable(to);
+                if empty { Ok(0) } else { moved }
+            }));
+            match moved {
+                Ok(_) if empty => guard.clear_ready(),
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
+                }
+                moved => return Poll::Ready(moved),
+            }
+        }
+    }
+
+    /// There is no such call here.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn poll_splice(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &Outlet,
+        _: usize,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
     }
 
     /// How many bytes are in the pipe.
@@ -125,6 +171,13 @@ impl PipeWriter {
     pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
         self.fd.get_ref().as_fd()
     }
+}
+
+#[cfg(target_os = "linux")]
+fn is_writable(fd: std::os::fd::BorrowedFd<'_>) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
+    poll(&mut fds, Some(&Timespec::default())) == Ok(1)
 }
 
 /// How many bytes were read, and how many were asked for.
