@@ -21,9 +21,9 @@ pub const DEFAULT_TERM_GRACE: Duration = Duration::from_secs(5);
 /// Most bytes that all the pipes of this process which were made larger have together by default: 16 MiB.
 pub const DEFAULT_PIPE_BUDGET: usize = 16 << 20;
 
-/// How long it is waited for a child that was killed: 5 s. Only one that the system cannot end now, or one of another
+/// How long it is waited for a child that was killed: 10 s. Only one that the system cannot end now, or one of another
 /// machine, takes that long.
-pub(crate) const KILL_GRACE: Duration = Duration::from_secs(5);
+pub(crate) const KILL_GRACE: Duration = Duration::from_secs(10);
 /// The size of a pipe that has been seen full: measured to be as fast as 1 MiB, at a quarter of the price.
 pub(crate) const GROWN_PIPE: usize = 256 << 10;
 /// How much a dead child may still have in a pipe that cannot tell: 16 MiB, read whatever [`Drain`] says as long

@@ -40,7 +40,7 @@ impl ProcessIo {
     ///
     /// # Errors
     ///
-    /// If the exit status is not to be had: because the child could not be killed, and lives on after 5 s more, or see
+    /// If the exit status is not to be had: because the child could not be killed, and lives on after 10 s more, or see
     /// [`Control::wait`](crate::Control::wait).
     ///
     /// # Cancel safety
