@@ -1,6 +1,6 @@
 //! Starts the child of a [`Builder`].
 
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{Builder, line::line};
 use crate::{
@@ -29,10 +29,13 @@ impl Builder {
             die_with_parent: self.die_with_parent,
             retry_busy: self.retry_busy,
         };
+        // The child may be well under way by the time this thread goes on.
+        let started = Instant::now();
         match sys::spawn(&mut self.command, ends) {
             Ok(spawned) => {
                 let mut parts = transport::local(spawned);
                 parts.command = Some(command);
+                parts.started = Some(started);
                 Ok(parts)
             }
             Err(source) => {

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fmt, future::IntoFuture, io, sync::Arc};
 
-use tokio::{process::Command, runtime::Handle};
+use tokio::{process::Command, runtime::Handle, time::Instant};
 
 use super::process::Stages;
 use crate::{
@@ -204,6 +204,7 @@ impl IntoFuture for Pipeline {
 
 /// The stages that have been started. They are killed and reaped if the rest cannot be.
 struct Started {
+    since: Instant,
     processes: Vec<Arc<sys::Process>>,
     own_group: bool,
     pipes: Vec<PipeGrowth>,
@@ -215,6 +216,7 @@ struct Started {
 impl Started {
     fn new(own_group: bool) -> Self {
         Self {
+            since: Instant::now(),
             processes: Vec::new(),
             own_group,
             pipes: Vec::new(),
@@ -259,6 +261,7 @@ impl Started {
             stderr: (self.parts.last_mut()).and_then(|last| last.stderr.take()),
             process: Arc::new(self.take_stages()),
             command: Some(command),
+            started: Some(self.since),
             stages: std::mem::take(&mut self.parts),
         }
     }

@@ -74,7 +74,8 @@ impl ProcessIo {
     }
 
     pub(super) fn assemble(parts: Parts, limits: Limits, drain: Drain) -> Self {
-        let guard = Arc::new(Guard::new(Control::new(parts.process, parts.command)));
+        let control = Control::new(parts.process, parts.command);
+        let guard = Arc::new(Guard::new(control, parts.started));
         let driver = Driver::new(
             parts.stdout,
             parts.stderr,

@@ -332,6 +332,7 @@ impl Broken {
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Writer")
+            .field("control", &self.guard.control)
             .field("open", &self.is_open())
             .field("queued", &self.queued())
             .field("written", &self.written())

@@ -24,11 +24,11 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    pub(crate) fn new(control: Control) -> Self {
+    pub(crate) fn new(control: Control, started: Option<Instant>) -> Self {
         Self {
             span: Span::new(control.id(), control.command()),
             control,
-            started: Instant::now(),
+            started: started.unwrap_or_else(Instant::now),
             queued: AtomicU64::new(0),
             written: AtomicU64::new(0),
             kill: AtomicBool::new(true),

@@ -30,6 +30,7 @@ pub(crate) fn local(spawned: Spawned) -> Parts {
         stderr: spawned.stderr.map(ReadEnd::Pipe),
         process: Arc::new(spawned.process),
         command: None,
+        started: None,
         stages: Vec::new(),
     }
 }

@@ -13,6 +13,7 @@ use bytes::{BufMut, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::unconstrained,
+    time::Instant,
 };
 use tokio_util::io::poll_read_buf;
 
@@ -51,6 +52,8 @@ pub struct Parts {
     pub(crate) stderr: Option<ReadEnd>,
     pub(crate) process: Arc<dyn Process>,
     pub(crate) command: Option<Arc<str>>,
+    /// Just before the child was started; `None` if that is not known.
+    pub(crate) started: Option<Instant>,
     /// The stages of a pipeline, in order; none for a single child.
     pub(crate) stages: Vec<StageParts>,
 }
@@ -71,6 +74,7 @@ impl Parts {
             stderr: None,
             process: Arc::new(process),
             command: None,
+            started: None,
             stages: Vec::new(),
         }
     }

@@ -3,18 +3,22 @@
 //! Output goes to the descriptor unbuffered, so a test may count on every byte and on the order.
 //! Counting starts at 0. Times are in milliseconds. `STREAM` is `out` or `err`.
 //!
-//! What `write`, `flood`, `both`, `ignore-input`, `hold-write` print is the pattern: byte `i` is
-//! `(i * 31 + i / 251) % 251`.
+//! What `write`, `stay`, `flood`, `both`, `ignore-input`, `hold-write` print is the pattern: byte `i` is
+//! `(i * 31 + i / 251) % 251`. `say` and `stay` then live until they are killed; so does the child in `hold-apart`,
+//! whose grandchild is in a process group of its own and goes on for `OUTER_MS` after that.
 //!
 //! Exit codes: 64 wrong usage, 65 survived its own signal, 32 nobody reads the output any more,
 //! 74 any other I/O error.
 
+#[cfg(unix)]
+mod parent;
 mod stdio;
 #[cfg(unix)]
 mod unix;
 
 use std::env::{self, ArgsOs};
 use std::ffi::OsString;
+use std::hint::black_box;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::process::{self, Command, Stdio};
 use std::str::FromStr;
@@ -33,6 +37,8 @@ const MODES: &[Mode] = &[
     #[cfg(unix)]
     ("abort-by", "SIGNAL", unix::abort_by),
     ("write", "STREAM N [STREAM N]...", write),
+    ("stay", "STREAM N [STREAM N]...", stay),
+    ("say", "STREAM TEXT [STREAM TEXT]...", say),
     ("flood", "[out|err|both]", flood),
     ("both", "N", |args| both(args.number())),
     ("alternate", "N", alternate),
@@ -43,6 +49,12 @@ const MODES: &[Mode] = &[
     ("close-stdin", "", unix::close_stdin),
     ("hold", "OUTER_MS quiet|chatty|flood", hold),
     ("hold-write", "OUTER_MS N", hold_write),
+    #[cfg(unix)]
+    (
+        "hold-apart",
+        "OUTER_MS quiet|chatty|flood",
+        unix::hold_apart,
+    ),
     ("heir", "OUTER_MS quiet|chatty|flood (used by hold)", heir),
     ("lines", "N LEN", lines),
     ("slow", "N MS", slow),
@@ -56,6 +68,14 @@ const MODES: &[Mode] = &[
     ("ppid", "", unix::ppid),
     #[cfg(unix)]
     ("trap-term", "", unix::trap_term),
+    #[cfg(unix)]
+    (
+        "parent",
+        "here|thread|blocking keep|let-go|detach|outlive SCRIPT...",
+        parent::parent,
+    ),
+    ("burn", "MILLIONS", burn),
+    ("allocate", "MIB", allocate),
     ("utf8-split", "", utf8_split),
     ("stall", "MS", stall),
     ("pulse", "STREAM N MS", pulse),
@@ -144,6 +164,18 @@ fn write(args: &mut Args) {
     }
 }
 
+fn stay(args: &mut Args) {
+    write(args);
+    sleep_until_killed();
+}
+
+fn say(args: &mut Args) {
+    while args.0.len() > 0 {
+        args.stream().put(args.raw().as_encoded_bytes());
+    }
+    sleep_until_killed();
+}
+
 fn flood(args: &mut Args) {
     match args.0.next().as_deref().and_then(|which| which.to_str()) {
         None | Some("out") => Out::stdout().pattern(usize::MAX),
@@ -210,12 +242,16 @@ fn hold_write(args: &mut Args) {
     drop(gate);
 }
 
+fn spawn_heir(ms: &str, mode: &str) -> process::Child {
+    or_fail(heir_command(ms, mode).spawn())
+}
+
 /// Its stdin is a gate that opens when this process ends: nothing the grandchild writes can come
 /// before what the child writes.
-fn spawn_heir(ms: &str, mode: &str) -> process::Child {
+fn heir_command(ms: &str, mode: &str) -> Command {
     let mut heir = Command::new(or_fail(env::current_exe()));
     heir.args(["heir", ms, mode]).stdin(Stdio::piped());
-    or_fail(heir.spawn())
+    heir
 }
 
 fn heir(args: &mut Args) {
@@ -347,4 +383,20 @@ fn pulse(args: &mut Args) {
         out.put(b".");
         sleep(pause);
     }
+}
+
+/// Each step needs the one before, so not even the fastest processor does a million in less than a millisecond.
+fn burn(args: &mut Args) {
+    let mut state = 1_u64;
+    for _ in 0..args.number::<u64>() * 1_000_000 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state = black_box(state ^ (state << 17));
+    }
+}
+
+fn allocate(args: &mut Args) {
+    let bytes = args.number::<usize>() << 20;
+    // Not zeros, for those the system need not provide before they are written to.
+    black_box(vec![1_u8; bytes]);
 }

@@ -8,7 +8,7 @@ use rustix::process::{Signal, getpgrp, getpid, getppid, kill_process};
 use rustix::stdio::dup2_stdin;
 
 use crate::stdio::{Out, or_fail};
-use crate::{Args, sleep_until_killed, usage, wait_for_eof};
+use crate::{Args, heir_command, sleep_until_killed, usage, wait_for_eof};
 
 pub(crate) fn ids() -> String {
     let (pid, group) = (getpid(), getpgrp());
@@ -24,6 +24,15 @@ pub(crate) fn abort_by(args: &mut Args) {
         or_fail(kill_process(getpid(), signal).map_err(Into::into));
     }
     process::exit(65);
+}
+
+#[expect(clippy::zombie_processes, reason = "it outlives this process")]
+pub(crate) fn hold_apart(args: &mut Args) {
+    let mut heir = heir_command(&args.text(), &args.text());
+    let heir = or_fail(heir.process_group(0).spawn());
+    let (parent, grandchild) = (process::id(), heir.id());
+    Out::stdout().put(format!("parent {parent} grandchild {grandchild}\n"));
+    sleep_until_killed();
 }
 
 pub(crate) fn close_stdin(_: &mut Args) {

@@ -1,9 +1,11 @@
 //! `Control` acts on the child from anywhere, whatever the handle is doing, and on nobody else after the end.
 
-use process_io::{Control, Drain, ProcessIo, Source};
+use std::time::Duration;
+
+use process_io::{Control, Drain, ProcessIo, Recv, Source};
 use tokio::task::JoinSet;
 
-use crate::support::{child, within};
+use crate::support::{child, eventually, within};
 
 fn spawn(args: &[&str]) -> ProcessIo {
     ProcessIo::spawn(child(args)).expect("the child starts")
@@ -84,6 +86,52 @@ async fn try_wait_tells_running_from_ended() {
     assert_eq!(control.try_wait().unwrap(), Some(status));
 }
 
+/// The account is closed when the child is reaped, and not when its exit is seen.
+#[cfg(unix)]
+#[tokio::test]
+async fn usage_is_known_when_the_run_is_over() {
+    let mut io = deaf().await;
+    let control = io.control();
+    assert_eq!(control.usage(), None);
+    control.kill().unwrap();
+    within(control.wait()).await.unwrap();
+    assert_eq!(control.usage(), None);
+    within(io.wait()).await.unwrap();
+    let usage = control.usage().expect("it has been reaped");
+    assert_eq!(io.control().usage(), Some(usage));
+    assert_eq!(within(io.output()).await.unwrap().usage, Some(usage));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn usage_is_known_also_when_the_handle_was_dropped() {
+    let io = deaf().await;
+    let control = io.control();
+    drop(io);
+    eventually("it is reaped", || control.usage().is_some()).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn usage_tells_who_worked() {
+    let mut io = spawn(&["flood"]);
+    let control = io.control();
+    let mut seen = 0;
+    while seen < 64 << 20 {
+        seen += within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .unwrap()
+            .len();
+    }
+    control.kill().unwrap();
+    while within(io.recv(Source::Stdout)).await.unwrap().is_some() {}
+    within(io.wait()).await.unwrap();
+    let usage = control.usage().unwrap();
+    // To write so much cannot be done in no time.
+    assert!(usage.user + usage.system > Duration::ZERO, "{usage:?}");
+}
+
 #[tokio::test]
 async fn it_outlives_the_handle() {
     let io = deaf().await;
@@ -103,6 +151,7 @@ async fn after_the_end_every_call_answers_at_once() {
         control.kill_tree().unwrap();
         control.terminate().unwrap();
         control.signal(process_io::Signal::TERM).unwrap();
+        control.signal_tree(process_io::Signal::TERM).unwrap();
         let status = futures::FutureExt::now_or_never(control.wait());
         assert_eq!(status.unwrap().unwrap().code(), Some(5));
         assert_eq!(control.try_wait().unwrap().unwrap().code(), Some(5));
@@ -212,6 +261,80 @@ mod signals {
         assert_eq!(output.stdout, "got it\n");
     }
 
+    /// Says who it is at SIGTERM, and ends with that.
+    const TELLTALES: &str = "trap 'wait $!; echo outer; exit 0' TERM
+        (trap 'echo inner; exit 0' TERM; echo ready
+        while :; do sleep 0.02; done) & wait";
+
+    #[tokio::test]
+    async fn signal_tree_reaches_the_group_and_terminate_the_child_alone() {
+        for tree in [false, true] {
+            let mut io = ProcessIo::spawn(sh(TELLTALES)).unwrap();
+            within(io.recv(Source::Stdout)).await.unwrap();
+            let control = io.control();
+            if tree {
+                control.signal_tree(Signal::TERM).unwrap();
+            } else {
+                control.terminate().unwrap();
+                // The outer one waits for the inner one, which knows of nothing.
+                let said = io.recv_for(Source::Stdout, Duration::from_millis(200));
+                assert_eq!(within(said).await.unwrap(), Recv::Empty);
+                control.signal_tree(Signal::TERM).unwrap();
+            }
+            let output = within(io.output()).await.unwrap();
+            assert_eq!(output.stdout, "inner\nouter\n");
+            assert_eq!(output.code(), Some(0));
+        }
+    }
+
+    #[tokio::test]
+    async fn it_acts_while_another_task_reads_a_flood() {
+        let acts: [fn(&Control); 3] = [
+            |control| control.terminate().unwrap(),
+            |control| control.kill().unwrap(),
+            |control| control.kill_tree().unwrap(),
+        ];
+        for act in acts {
+            let mut io = spawn(&["flood", "both"]);
+            let control = io.control();
+            let reading = tokio::spawn(async move {
+                let mut seen = 0;
+                while let Some(piece) = io.recv(Source::Stdout).await.unwrap() {
+                    seen += piece.len();
+                }
+                (seen, io.wait().await.unwrap())
+            });
+            let acting = control.clone();
+            std::thread::spawn(move || act(&acting)).join().unwrap();
+            let (_, status) = within(reading).await.unwrap();
+            assert!(matches!(status.signal(), Some(9 | 15)), "{status}");
+            assert_eq!(within(control.wait()).await.unwrap(), status);
+        }
+    }
+
+    /// Each clone asks for itself, and one that goes away takes nothing with it.
+    #[tokio::test]
+    async fn a_clone_is_as_good_as_the_first() {
+        let mut io = deaf().await;
+        let first = io.control();
+        let second = first.clone();
+        drop(first);
+        assert_eq!(second.id(), io.id());
+        second.clone().terminate().unwrap();
+        assert_eq!(signal_of(&second).await, Some(15));
+        assert_eq!(within(io.wait()).await.unwrap().signal(), Some(15));
+    }
+
+    #[tokio::test]
+    async fn it_waits_while_a_shutdown_is_under_way() {
+        let mut io = deaf().await;
+        let control = io.control();
+        let waiting = tokio::spawn(async move { control.wait().await });
+        let ladder = process_io::Ladder::new().signal(Signal::TERM, Duration::from_secs(3600));
+        let report = within(io.shutdown(ladder)).await.unwrap();
+        assert_eq!(within(waiting).await.unwrap().unwrap(), report.status);
+    }
+
     #[tokio::test]
     async fn a_number_that_is_no_signal_is_an_error() {
         let mut io = deaf().await;
@@ -236,8 +359,10 @@ mod signals {
         let output = within(io.output()).await.unwrap();
         let grandchild: u32 = output.stdout_lossy().trim().parse().unwrap();
         control.kill_tree().unwrap();
+        control.signal_tree(Signal::TERM).unwrap();
+        control.terminate().unwrap();
         control.kill().unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(crate::support::is_alive(grandchild));
         let pid = Pid::from_raw(grandchild as i32).unwrap();
         kill_process(pid, rustix::process::Signal::KILL).unwrap();

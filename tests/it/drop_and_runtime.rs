@@ -7,50 +7,14 @@ use std::{
 };
 
 use futures::{StreamExt, poll};
-use process_io::{Control, ProcessIOWrapper, ProcessIo, Redirect, Source};
+use process_io::{ProcessIOWrapper, ProcessIo, Redirect, Source};
 use tokio::{io::AsyncReadExt, runtime::Runtime};
 
-use crate::support::{GENEROUS, alone, child, eventually, exists, is_alive, pattern, sh, within};
-
-/// A drop that waited for anything would take for ever: nothing here ends by itself.
-const AT_ONCE: Duration = Duration::from_secs(10);
-
-fn runtimes() -> [Runtime; 2] {
-    [
-        tokio::runtime::Builder::new_current_thread(),
-        tokio::runtime::Builder::new_multi_thread(),
-    ]
-    .map(|mut builder| builder.enable_all().build().expect("a runtime"))
-}
-
-/// A child that ignores SIGTERM and says so; its pid.
-async fn stubborn() -> (ProcessIo, u32) {
-    let mut io = ProcessIo::spawn(child(&["trap-term"])).expect("the child starts");
-    let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
-    assert_eq!(said, "ready\n");
-    let pid = io.id().unwrap();
-    (io, pid)
-}
-
-/// Killed and reaped. Needs no runtime.
-#[track_caller]
-fn assert_gone(pid: u32) {
-    let start = Instant::now();
-    while exists(pid) {
-        assert!(start.elapsed() < GENEROUS, "{pid} is still there");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// Drops it, which must not wait; then the child must go.
-#[track_caller]
-fn assert_drop<T>(value: T, pid: u32) {
-    assert!(is_alive(pid));
-    let start = Instant::now();
-    drop(value);
-    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
-    assert_gone(pid);
-}
+use crate::support::{
+    GENEROUS, alone, child, eventually, exists, is_alive,
+    life::{assert_drop, assert_gone, childless, reapers, runtimes, stubborn},
+    pattern, sh, within,
+};
 
 #[tokio::test]
 async fn dropped_when_idle() {
@@ -247,80 +211,8 @@ async fn a_collecting_future_that_was_never_polled_starts_nothing() {
     assert_eq!((never.exists(), proof.exists()), (false, true));
 }
 
-/// It goes on when the handle is gone, and is reaped when it ends.
-async fn assert_lives_until_killed(control: Control, pid: u32) {
-    // Long enough for a signal that must not be sent to arrive.
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(is_alive(pid));
-    assert_eq!(control.try_wait().unwrap(), None);
-    control.kill().unwrap();
-    assert!(!within(control.wait()).await.unwrap().success());
-    eventually("it is reaped", || !exists(pid)).await;
-}
-
-#[tokio::test]
-async fn without_kill_on_drop_it_lives_on_and_is_reaped() {
-    let run = ProcessIo::builder(child(&["deaf"])).kill_on_drop(false);
-    let mut io = run.spawn().unwrap();
-    within(io.recv(Source::Stdout)).await.unwrap();
-    let (control, pid) = (io.control(), io.id().unwrap());
-    drop(io);
-    assert_lives_until_killed(control, pid).await;
-}
-
-#[tokio::test]
-async fn detached_it_lives_on_and_is_reaped() {
-    let (io, pid) = stubborn().await;
-    let control = io.detach();
-    assert_eq!(control.id(), Some(pid));
-    assert_lives_until_killed(control, pid).await;
-}
-
-#[tokio::test]
-async fn detached_it_finds_the_end_of_its_input() {
-    let mut io = ProcessIo::spawn(child(&["pid"])).unwrap();
-    within(io.recv(Source::Stdout)).await.unwrap();
-    let pid = io.id().unwrap();
-    let control = io.detach();
-    assert!(within(control.wait()).await.unwrap().success());
-    eventually("it is reaped", || !exists(pid)).await;
-}
-
-#[test]
-fn detached_it_is_reaped_without_a_runtime() {
-    for runtime in runtimes() {
-        let (io, pid) = runtime.block_on(stubborn());
-        let control = io.detach();
-        drop(runtime);
-        assert!(is_alive(pid));
-        control.kill().unwrap();
-        assert_gone(pid);
-    }
-}
-
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-fn reapers() -> usize {
-    let threads = std::fs::read_dir("/proc/self/task").unwrap();
-    let names = threads.filter_map(|thread| {
-        // A thread may end between the listing and the look.
-        std::fs::read_to_string(thread.ok()?.path().join("comm")).ok()
-    });
-    // The system keeps 15 characters of a name.
-    names
-        .filter(|name| name.starts_with("process-io-reap"))
-        .count()
-}
-
-fn childless() -> bool {
-    use rustix::{
-        io::Errno,
-        process::{WaitId, WaitIdOptions, waitid},
-    };
-    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    matches!(waitid(WaitId::All, look), Err(Errno::CHILD))
 }
 
 #[tokio::test]

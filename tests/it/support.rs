@@ -1,5 +1,7 @@
 //! What the tests share.
 
+#[cfg(target_os = "linux")]
+pub(crate) mod life;
 mod way;
 
 use std::{future::IntoFuture, time::Duration};

@@ -32,8 +32,6 @@ pub(crate) struct Process {
     group: Option<Pid>,
     /// Kept until the child is reaped.
     guardian: Mutex<Option<Guardian>>,
-    /// How much memory this process had had when it started the child.
-    parent_resident: u64,
     #[cfg(target_os = "linux")]
     pidfd: Option<AsyncFd<OwnedFd>>,
     /// Held while a signal is sent, so that the pid cannot be freed under it.
@@ -63,7 +61,6 @@ impl Process {
             pid,
             group,
             guardian: Mutex::new(guardian),
-            parent_resident: usage::own_max_resident(),
             #[cfg(target_os = "linux")]
             pidfd: watch(pid),
             state: Mutex::new(State::Running),
@@ -221,10 +218,7 @@ impl Process {
         if let State::Running | State::Exited(_) = *state {
             match usage::reap(self.pid) {
                 Ok(None) => return false,
-                Ok(Some((status, mut usage))) => {
-                    usage.max_resident = (usage.max_resident).filter(|&n| n > self.parent_resident);
-                    *state = State::Reaped(status, usage);
-                }
+                Ok(Some((status, usage))) => *state = State::Reaped(status, usage),
                 Err(_) => *state = State::Lost,
             }
         }

@@ -1,5 +1,10 @@
 //! Reaps a child and learns what it used: `wait4(2)`, which rustix does not have.
 
+#[cfg(target_os = "linux")]
+use std::{
+    fs,
+    sync::atomic::{AtomicU64, Ordering},
+};
 use std::{
     io, mem::MaybeUninit, os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration,
 };
@@ -33,20 +38,35 @@ pub(super) fn reap(pid: Pid) -> io::Result<Option<(ExitStatus, Usage)>> {
     }
 }
 
-/// The most memory that this process has had resident, in bytes.
-pub(super) fn own_max_resident() -> u64 {
-    let mut used = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: the pointer is to memory of ours that is as large as a `rusage`.
-    unsafe { libc::getrusage(libc::RUSAGE_SELF, used.as_mut_ptr()) };
-    // SAFETY: all zeros are a valid `rusage`, whatever the call has written of it.
-    resident(unsafe { used.assume_init_ref() })
+/// Whether a child that had so many bytes resident can have had them itself.
+///
+/// On Linux a child shares its parent's memory until its `execve(2)`, and the peak of that is then in its account.
+/// (That of `getrusage(2)` is no measure of it: it is handed down from program to program.)
+#[cfg(target_os = "linux")]
+fn is_own(bytes: u64) -> bool {
+    /// A peak only rises, so it is read again only by a child that was above it.
+    static OUR_PEAK: AtomicU64 = AtomicU64::new(0);
+    if bytes <= OUR_PEAK.load(Ordering::Relaxed) {
+        return false;
+    }
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+    let peak = kib.map_or(u64::MAX, |kib: u64| kib * UNIT);
+    OUR_PEAK.fetch_max(peak, Ordering::Relaxed);
+    bytes > peak
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_own(_: u64) -> bool {
+    true
 }
 
 fn usage(used: &libc::rusage) -> Usage {
     Usage {
         user: duration(used.ru_utime),
         system: duration(used.ru_stime),
-        max_resident: Some(resident(used)),
+        max_resident: Some(resident(used)).filter(|bytes| is_own(*bytes)),
     }
 }
 
