@@ -21,7 +21,7 @@ impl Signal {
     /// Terminate: a polite request to end.
     pub const TERM: Self = Self(15);
 
-    /// A signal by its number on this platform, such as `libc::SIGUSR1`. Real-time signals cannot be sent yet.
+    /// A signal by its number on this platform, such as `libc::SIGUSR1`.
     pub const fn from_raw(number: i32) -> Self {
         Self(number)
     }

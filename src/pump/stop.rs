@@ -173,8 +173,8 @@ impl Pump<'_> {
         cx: &mut Context<'_>,
         ladder: &mut Option<Ladder>,
     ) -> Poll<Result<Report>> {
-        // An output that nobody takes must not end the descent.
-        let want = [Want::Hold; 2];
+        // A limit that is reached must not end the descent, and so is not asked for.
+        let want = [Want::Fill; 2];
         if let Some(ladder) = ladder.take() {
             // A child that has exited needs no ladder, also if the reactor does not know it yet.
             self.driver.pass(cx, want, true);
@@ -187,7 +187,10 @@ impl Pump<'_> {
         for _ in 0..STEPS_PER_POLL {
             let moved = self.pass(cx, want, false);
             if self.driver.is_settled() {
-                return Poll::Ready(self.driver.report());
+                let report = self.driver.report();
+                // Also if there is no room for what is left: nobody may come for it.
+                self.driver.guard().release();
+                return Poll::Ready(report);
             }
             if !moved {
                 return Poll::Pending;

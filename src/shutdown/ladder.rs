@@ -102,7 +102,7 @@ impl fmt::Display for Step {
 pub struct Report {
     /// How the child ended.
     pub status: ExitStatus,
-    /// The steps that were taken, in order. None if the child had exited before.
+    /// The steps that were taken, in order, by this shutdown or one before. None if the child had exited by itself.
     pub steps: Vec<Taken>,
     /// From the first step until the child's exit.
     pub elapsed: Duration,

@@ -117,7 +117,7 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// If the system refuses it, as when the child runs as another user; for a real-time signal; on Windows for any
+    /// If the system refuses it, as when the child runs as another user; for a number that is no signal; on Windows for any
     /// signal but [`Signal::KILL`] and [`Signal::TERM`].
     pub fn signal(&self, signal: Signal) -> Result<()> {
         self.check(self.process.signal(signal))

@@ -7,6 +7,7 @@ use std::{
     io,
     os::{fd::OwnedFd, unix::process::CommandExt},
     process::{Child, Command, Stdio},
+    sync::{Condvar, Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -30,7 +31,7 @@ const LEADER: i32 = 0;
 
 pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io::Result<Spawned> {
     let command = command.as_std_mut();
-    let _one_at_a_time = SpawnLock::new();
+    let mut one_at_a_time = SpawnLock::new();
     let capacity = ends.pipe_capacity;
     let (stdin, child_stdin) = match ends.stdin {
         Redirect::Pipe => {
@@ -75,9 +76,10 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
         command.process_group(group);
     }
 
-    let spawned = exec(command, ends.retry_busy);
+    let spawned = exec(command, ends.retry_busy, &mut one_at_a_time);
     // The command still holds the child's ends, and with them the pipes open.
     (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
+    drop(one_at_a_time);
     let pid = Pid::from_child(&spawned?);
     let group = group.map(|group| Pid::from_raw(group).unwrap_or(pid));
     Ok(Spawned {
@@ -90,7 +92,7 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
 
 /// Starts the child. With `retry` it waits a moment for a program whose file is open for writing: when it has just
 /// been written, a child that another thread is starting holds the file open until its own `execve(2)`.
-fn exec(command: &mut Command, retry: bool) -> io::Result<Child> {
+fn exec(command: &mut Command, retry: bool, lock: &mut SpawnLock) -> io::Result<Child> {
     let mut pauses = BUSY_PAUSES.iter();
     loop {
         let spawned = command.spawn();
@@ -98,7 +100,9 @@ fn exec(command: &mut Command, retry: bool) -> io::Result<Child> {
             (Err(error), Some(&ms))
                 if retry && error.kind() == io::ErrorKind::ExecutableFileBusy =>
             {
+                lock.release();
                 thread::sleep(Duration::from_millis(ms));
+                *lock = SpawnLock::new();
             }
             _ => return spawned,
         }
@@ -175,22 +179,42 @@ pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((read, write))
 }
 
-/// One spawn at a time where [`pipe`] is not atomic, so that no child inherits a pipe of one that is being
-/// set up.
+/// One spawn at a time. While a child is being set up its ends of the pipes are open here, and a sibling that is started then
+/// has copies of them until its `execve(2)`: a child that has exited meanwhile would seem to live on. Without `pipe2(2)`
+/// it would even keep them.
+///
+/// An `execve` that hangs, as on a network that is down, must not stop all others: after a while it is gone on without.
 struct SpawnLock {
-    #[cfg(target_vendor = "apple")]
-    _guard: std::sync::MutexGuard<'static, ()>,
+    held: bool,
 }
 
+static SPAWNING: Mutex<bool> = Mutex::new(false);
+static SPAWNED: Condvar = Condvar::new();
+
 impl SpawnLock {
+    const PATIENCE: Duration = Duration::from_millis(100);
+
     fn new() -> Self {
-        #[cfg(target_vendor = "apple")]
-        static SPAWNING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        let spawning = SPAWNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut spawning, waited) = SPAWNED
+            .wait_timeout_while(spawning, Self::PATIENCE, |spawning| *spawning)
+            .unwrap_or_else(PoisonError::into_inner);
+        *spawning = true;
         Self {
-            #[cfg(target_vendor = "apple")]
-            _guard: SPAWNING
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
+            held: !waited.timed_out(),
         }
+    }
+
+    fn release(&mut self) {
+        if std::mem::take(&mut self.held) {
+            *SPAWNING.lock().unwrap_or_else(PoisonError::into_inner) = false;
+            SPAWNED.notify_one();
+        }
+    }
+}
+
+impl Drop for SpawnLock {
+    fn drop(&mut self) {
+        self.release();
     }
 }
