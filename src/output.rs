@@ -89,6 +89,17 @@ pub struct StageOutput {
     pub usage: Option<Usage>,
 }
 
+impl Usage {
+    /// For one's own [`Process`](crate::transport::Process).
+    pub fn new(user: Duration, system: Duration, max_resident: Option<u64>) -> Self {
+        Self {
+            user,
+            system,
+            max_resident,
+        }
+    }
+}
+
 impl Output {
     /// The child ended by itself, with exit code 0.
     pub fn success(&self) -> bool {

@@ -30,8 +30,8 @@ pub(crate) struct Process {
     pid: Pid,
     /// The group that is its own. It leads it, or its guardian does.
     group: Option<Pid>,
-    /// Kept until the child is reaped.
-    guardian: Mutex<Option<Guardian>>,
+    /// Kept until the last child that it guards is reaped.
+    guardian: Mutex<Option<Arc<Guardian>>>,
     #[cfg(target_os = "linux")]
     pidfd: Option<AsyncFd<OwnedFd>>,
     /// Held while a signal is sent, so that the pid cannot be freed under it.
@@ -55,7 +55,7 @@ impl Process {
     pub(super) fn new(
         pid: Pid,
         group: Option<Pid>,
-        guardian: Option<Guardian>,
+        guardian: Option<Arc<Guardian>>,
     ) -> io::Result<Self> {
         let process = Self {
             pid,
@@ -82,6 +82,11 @@ impl Process {
     /// The group that is its own.
     pub(super) fn group(&self) -> Option<Pid> {
         self.group
+    }
+
+    pub(super) fn guardian(&self) -> Option<Arc<Guardian>> {
+        let guardian = self.guardian.lock();
+        guardian.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Resolves when the child has exited, for any number of waiters. Does not reap.

@@ -7,7 +7,7 @@ use std::{
     io,
     os::{fd::OwnedFd, unix::process::CommandExt},
     process::{Child, Command, Stdio},
-    sync::{Condvar, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -56,21 +56,25 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
         // A runtime without I/O panics when it is asked for it: better now than when there is a child.
         PipeReader::new(pipe()?.0, None)?;
     }
-    let guardian = match ends.die_with_parent {
-        true if !matches!(ends.group, Group::Own) => {
+    let guardian = match ends.group {
+        Group::Shared if ends.die_with_parent => {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "only a process group of its own can die with its parent",
             ));
         }
-        true => Some(Guardian::start()?),
-        false => None,
+        Group::Own if ends.die_with_parent => Some(Arc::new(Guardian::start()?)),
+        Group::Shared | Group::Own => None,
+        Group::Of(other) => other.guardian(),
     };
-    let group = match (&guardian, ends.group) {
-        (_, Group::Shared) => None,
-        (Some(guardian), Group::Own) => Some(guardian.group()),
-        (None, Group::Own) => Some(LEADER),
-        (_, Group::Of(other)) => other.group().map(raw),
+    let group = match ends.group {
+        Group::Shared => None,
+        Group::Own => Some(
+            guardian
+                .as_ref()
+                .map_or(LEADER, |guardian| guardian.group()),
+        ),
+        Group::Of(other) => other.group().map(raw),
     };
     if let Some(group) = group {
         command.process_group(group);
