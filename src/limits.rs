@@ -25,6 +25,7 @@ pub const DEFAULT_PIPE_BUDGET: usize = 16 << 20;
 /// machine, takes that long.
 pub(crate) const KILL_GRACE: Duration = Duration::from_secs(10);
 /// The size of a pipe that has been seen full: measured to be as fast as 1 MiB, at a quarter of the price.
+#[allow(dead_code)] // Not everywhere can a pipe be made larger.
 pub(crate) const GROWN_PIPE: usize = 256 << 10;
 /// How much a dead child may still have in a pipe that cannot tell: 16 MiB, read whatever [`Drain`] says as long
 /// as it comes without waiting.

@@ -4,8 +4,9 @@ use std::fmt;
 
 /// A signal, named as POSIX does.
 ///
-/// On Windows there are no signals: [`Signal::KILL`] and [`Signal::TERM`] end the process there and any
-/// other is an error.
+/// On Windows there are no signals. [`Signal::KILL`] ends the process there; [`Signal::TERM`] is a Ctrl-Break to the child
+/// and all that is in its group of the console, and an error where it has no console in common with us or leads no
+/// [group](crate::Builder::process_group). Any other is an error.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Signal(i32);
 

@@ -43,6 +43,7 @@ pub struct Builder {
     pub(crate) group: bool,
     pub(crate) kill_on_drop: bool,
     pub(crate) die_with_parent: bool,
+    pub(crate) creation_flags: u32,
     pub(crate) retry_busy: bool,
     pub(crate) pipe_capacity: Option<usize>,
     pub(crate) secrets: Vec<OsString>,
@@ -63,6 +64,7 @@ impl Builder {
             group: true,
             kill_on_drop: true,
             die_with_parent: false,
+            creation_flags: 0,
             retry_busy: true,
             pipe_capacity: None,
             secrets: Vec::new(),
@@ -128,7 +130,9 @@ impl Builder {
     /// command that starts a session of its own (`setsid(2)` in a `pre_exec`) needs `false`, for a
     /// group's leader cannot.
     ///
-    /// On Windows this has no effect yet.
+    /// On Windows it is a Job Object of its own, which holds all descendants from the first instruction on, and a process group
+    /// of the console: Ctrl-C does not reach it, and [`Signal::TERM`](crate::Signal::TERM) is a Ctrl-Break to it. It needs
+    /// process creation flags of its own, see [`creation_flags`](Builder::creation_flags).
     pub fn process_group(mut self, own: bool) -> Self {
         self.group = own;
         self
@@ -156,10 +160,21 @@ impl Builder {
     /// [`detach`](crate::ProcessIo::detach) or [`kill_on_drop(false)`](Builder::kill_on_drop) is still killed when this
     /// process ends.
     ///
-    /// It cannot be had together with [`process_group(false)`](Builder::process_group). On Windows it is not supported yet.
-    /// Where it cannot be had, the spawn fails.
+    /// On Windows the child's Job Object does it, which the system closes when this process ends.
+    ///
+    /// It cannot be had together with [`process_group(false)`](Builder::process_group): then the spawn fails.
     pub fn die_with_parent(mut self, die: bool) -> Self {
         self.die_with_parent = die;
+        self
+    }
+
+    /// On Windows, flags for the creation of the process, such as `CREATE_NO_WINDOW`: none unless this is called. Elsewhere
+    /// this does nothing.
+    ///
+    /// Flags that are set in the command itself (`CommandExt::creation_flags`) cannot be read back. They get lost when these are
+    /// set, or when the child leads a [process group](Builder::process_group), which is done by such flags.
+    pub fn creation_flags(mut self, flags: u32) -> Self {
+        self.creation_flags = flags;
         self
     }
 

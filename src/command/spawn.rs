@@ -27,6 +27,7 @@ impl Builder {
             },
             pipe_capacity: self.pipe_capacity,
             die_with_parent: self.die_with_parent,
+            creation_flags: self.creation_flags,
             retry_busy: self.retry_busy,
         };
         // The child may be well under way by the time this thread goes on.

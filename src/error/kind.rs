@@ -11,6 +11,7 @@ pub(crate) enum Kind {
     DirectoryNotFound,
     NotExecutable,
     ProgramIsDirectory,
+    #[allow(dead_code)] // Unix alone has interpreters.
     BadInterpreter(Option<String>),
     BadFormat,
     ArgumentListTooLong,

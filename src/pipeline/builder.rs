@@ -177,6 +177,7 @@ impl Pipeline {
                 group: started.group(),
                 pipe_capacity: first.pipe_capacity,
                 die_with_parent: first.die_with_parent && at == 0,
+                creation_flags: first.creation_flags,
                 retry_busy: first.retry_busy,
             };
             match sys::spawn(command, ends) {

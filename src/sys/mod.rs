@@ -52,6 +52,9 @@ pub(crate) struct Ends<'a> {
     pub(crate) pipe_capacity: Option<usize>,
     /// The child's group is killed when this process ends, however it ends.
     pub(crate) die_with_parent: bool,
+    /// What Windows is to be told of how to create the process; nothing elsewhere.
+    #[cfg_attr(not(windows), allow(dead_code))]
+    pub(crate) creation_flags: u32,
     /// To try again for a moment while the program's file is open for writing.
     pub(crate) retry_busy: bool,
 }

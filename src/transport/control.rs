@@ -117,8 +117,8 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// If the system refuses it, as when the child runs as another user; for a number that is no signal; on Windows for any
-    /// signal but [`Signal::KILL`] and [`Signal::TERM`].
+    /// If the system refuses it, as when the child runs as another user; for a number that is no signal; on Windows for most
+    /// of them, see [`Signal`].
     pub fn signal(&self, signal: Signal) -> Result<()> {
         self.check(self.process.signal(signal))
     }

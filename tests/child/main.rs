@@ -13,13 +13,17 @@
 #[cfg(unix)]
 mod parent;
 mod stdio;
+mod steps;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::env::{self, ArgsOs};
 use std::ffi::OsString;
 use std::hint::black_box;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::iter::Peekable;
 use std::process::{self, Command, Stdio};
 use std::str::FromStr;
 use std::thread::{self, sleep};
@@ -36,6 +40,8 @@ const MODES: &[Mode] = &[
     ("exit", "CODE", |args| process::exit(args.number())),
     #[cfg(unix)]
     ("abort-by", "SIGNAL", unix::abort_by),
+    ("do", "STEP...", steps::steps),
+    ("sleep", "", |_| sleep_until_killed()),
     ("write", "STREAM N [STREAM N]...", write),
     ("stay", "STREAM N [STREAM N]...", stay),
     ("say", "STREAM TEXT [STREAM TEXT]...", say),
@@ -84,13 +90,26 @@ const MODES: &[Mode] = &[
 ];
 
 fn main() {
-    let mut args = Args(env::args_os());
-    args.0.next();
+    #[cfg(windows)]
+    let _held = windows::mark();
+    let mut args = Args(env::args_os().peekable());
+    args.skip();
+    run(&mut args);
+}
+
+/// The mode that comes first of the arguments.
+fn run(args: &mut Args) {
     let name = args.text();
     match MODES.iter().find(|(mode, ..)| *mode == name) {
-        Some((.., run)) => run(&mut args),
+        Some((.., run)) => run(args),
         None => usage(&format!("unknown mode {name:?}")),
     }
+}
+
+/// Waits until a process that runs this program can be seen to be there, see `is_alive` of the tests.
+fn until_marked(_pid: u32) {
+    #[cfg(windows)]
+    windows::until_marked(_pid);
 }
 
 fn usage(problem: &str) -> ! {
@@ -104,9 +123,18 @@ fn usage(problem: &str) -> ! {
 }
 
 /// What is left of the command line; a missing or malformed argument ends the program.
-struct Args(ArgsOs);
+struct Args(Peekable<ArgsOs>);
 
 impl Args {
+    fn peek(&mut self) -> Option<String> {
+        self.0.peek().map(|arg| arg.to_string_lossy().into_owned())
+    }
+
+    fn skip(&mut self) -> &mut Self {
+        self.0.next();
+        self
+    }
+
     fn raw(&mut self) -> OsString {
         self.0
             .next()
@@ -243,7 +271,9 @@ fn hold_write(args: &mut Args) {
 }
 
 fn spawn_heir(ms: &str, mode: &str) -> process::Child {
-    or_fail(heir_command(ms, mode).spawn())
+    let heir = or_fail(heir_command(ms, mode).spawn());
+    until_marked(heir.id());
+    heir
 }
 
 /// Its stdin is a gate that opens when this process ends: nothing the grandchild writes can come

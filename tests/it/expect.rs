@@ -167,12 +167,10 @@ async fn the_end_may_be_one_of_a_set() {
     assert_eq!((found.index, found.before), (1, "".into()));
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn at_the_end_the_error_tells_all() {
-    let mut sh = crate::support::sh("printf 'login: '; echo no such user >&2; exit 3");
-    sh.env("LC_ALL", "C");
-    let mut io = ProcessIo::spawn(sh).unwrap();
+    let steps = ["do", "out", "login: ", "err", "no such user\n", "exit", "3"];
+    let mut io = ProcessIo::spawn(child(&steps)).unwrap();
     let error = within(io.expect("password: ")).await.unwrap_err();
     assert!(error.is_eof(), "{error}");
     assert_eq!(error.status().unwrap().code(), Some(3));
@@ -227,12 +225,10 @@ async fn whatever_the_limit_says_a_prompt_within_it_is_found() {
     }
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn a_prompt_behind_25_megabytes() {
-    let mut sh = crate::support::sh(r#""$CHILD" write out 25000000; exec "$CHILD" prompt"#);
-    sh.env("CHILD", env!("CARGO_BIN_EXE_child"));
-    let mut io = ProcessIo::spawn(sh).unwrap();
+    let steps = ["do", "write", "out", "25000000", "prompt"];
+    let mut io = ProcessIo::spawn(child(&steps)).unwrap();
     within(io.send_line("x")).await.unwrap();
     let found = within(io.expect("> you said: x\n> ")).await.unwrap();
     assert_bytes(found.before, pattern(25_000_000));

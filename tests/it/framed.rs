@@ -86,11 +86,12 @@ async fn a_clean_exit_ends_the_stream() {
     }
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn a_death_is_told_to_the_reader() {
-    let sh = crate::support::sh("echo answer; echo out of luck >&2; exit 3");
-    let mut lines = ProcessIo::spawn(sh).unwrap().framed(LinesCodec::new());
+    let steps = ["do", "out", "answer\n", "err", "out of luck\n", "exit", "3"];
+    let mut lines = ProcessIo::spawn(child(&steps))
+        .unwrap()
+        .framed(LinesCodec::new());
     assert_eq!(within(lines.next()).await.unwrap().unwrap(), "answer");
     let error = within(lines.next()).await.unwrap().unwrap_err();
     let text = error.to_string();
@@ -102,7 +103,7 @@ async fn a_death_is_told_to_the_reader() {
     assert!(within(lines.next()).await.is_none());
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // A signal ends it.
 #[tokio::test]
 async fn a_kill_in_the_middle_of_a_frame_is_told_to_the_reader() {
     use std::os::unix::process::ExitStatusExt;
@@ -116,11 +117,12 @@ async fn a_kill_in_the_middle_of_a_frame_is_told_to_the_reader() {
     assert_eq!(error.stderr_tail(), b"crash\n");
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn a_death_is_told_to_the_writer() {
-    let sh = crate::support::sh("read x; echo out of luck >&2; exit 3");
-    let mut lines = ProcessIo::spawn(sh).unwrap().framed(LinesCodec::new());
+    let steps = ["do", "read", "err", "out of luck\n", "exit", "3"];
+    let mut lines = ProcessIo::spawn(child(&steps))
+        .unwrap()
+        .framed(LinesCodec::new());
     let error = within(async {
         loop {
             if let Err(error) = lines.send("request".repeat(100)).await {
@@ -135,11 +137,10 @@ async fn a_death_is_told_to_the_writer() {
     assert_eq!(error.stderr_tail(), b"out of luck\n");
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn a_death_is_told_to_a_writer_and_a_reader_in_two_tasks() {
-    let sh = crate::support::sh("read x; echo out of luck >&2; exit 3");
-    let (mut sink, mut stream) = ProcessIo::spawn(sh)
+    let steps = ["do", "read", "err", "out of luck\n", "exit", "3"];
+    let (mut sink, mut stream) = ProcessIo::spawn(child(&steps))
         .unwrap()
         .framed(LinesCodec::new())
         .split();

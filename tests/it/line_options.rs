@@ -103,7 +103,7 @@ async fn any_byte_can_end_a_line() {
     assert_eq!(all(&mut io).await, expected);
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // Names with newlines are.
 #[tokio::test]
 async fn find_print0_gives_names_with_newlines() {
     use std::os::unix::ffi::OsStrExt;
@@ -370,7 +370,7 @@ async fn characters_may_be_split_over_reads() {
     assert_eq!(all(&mut io).await, ended(&[text]));
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // A signal ends it.
 #[tokio::test]
 async fn a_child_that_dies_in_mid_line() {
     use std::os::unix::process::ExitStatusExt;

@@ -1,6 +1,9 @@
 //! Behaviour, through the public API, with the helper child in `tests/child/` or real programs. One
 //! behaviour per file.
 
+// What only the tests of Linux use is imported elsewhere too.
+#![cfg_attr(not(target_os = "linux"), allow(unused_imports, dead_code))]
+
 mod support;
 mod tidy;
 
@@ -57,6 +60,8 @@ mod promise_10_errors_tell_the_cause;
 mod promise_10_failures_in_words;
 mod promise_10_nothing_left_to_spawn_with;
 mod splice_to;
+
+mod windows;
 
 mod expect;
 mod framed;

@@ -170,7 +170,7 @@ async fn errors_call_it_by_its_name() {
     assert_eq!(error.command(), Some("a child of tokio's"));
 }
 
-#[cfg(target_os = "linux")] // Whether a process lives is told by /proc.
+#[cfg(any(target_os = "linux", windows))] // Where it can be told whether a process lives.
 #[tokio::test]
 async fn a_tokio_child_is_killed_on_drop() {
     let mut io = started_by_tokio(&["deaf"]);

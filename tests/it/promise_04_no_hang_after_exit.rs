@@ -89,7 +89,7 @@ async fn gone(runs: &[Run]) {
     for run in runs {
         let grandchild = run.grandchild();
         assert!(grandchild > 0);
-        #[cfg(target_os = "linux")]
+        #[cfg(any(target_os = "linux", windows))]
         crate::support::eventually("the grandchild is killed", || {
             !crate::support::is_alive(grandchild)
         })
@@ -215,11 +215,10 @@ async fn a_grandchild_may_live_on_without_its_pipes() {
     let grandchild: u32 = line.split_whitespace().last().unwrap().parse().unwrap();
     drop(io);
     assert!(grandchild > 0);
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", windows))]
     {
         assert!(crate::support::is_alive(grandchild));
-        let pid = rustix::process::Pid::from_raw(grandchild as i32).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        crate::support::kill(grandchild);
     }
 }
 

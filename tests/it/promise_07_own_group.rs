@@ -1,67 +1,71 @@
 //! Own process group by default: a kill, and dropping the handle, reach what the child has started.
-#![cfg(unix)] // Windows has no process groups, and its Job Objects are not there yet.
 
-use process_io::{Control, Drain, ProcessIo, Source};
-use rustix::process::getpgrp;
+use process_io::{ProcessIo, Source};
 
 use crate::support::{child, within};
 
-/// The two numbers of `pid P pgid G`, which the child says first.
-async fn ids(io: &mut ProcessIo) -> (u32, u32) {
-    let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
-    let said = String::from_utf8(said.into()).unwrap();
-    let words: Vec<&str> = said.split_whitespace().collect();
-    assert_eq!((words[0], words[2]), ("pid", "pgid"), "{said}");
-    (words[1].parse().unwrap(), words[3].parse().unwrap())
-}
-
-fn own_group() -> u32 {
-    getpgrp().as_raw_nonzero().get().unsigned_abs()
-}
-
-#[tokio::test]
-async fn the_child_leads_a_group_of_its_own() {
-    let mut io = ProcessIo::spawn(child(&["pid"])).unwrap();
-    let (pid, group) = ids(&mut io).await;
-    assert_eq!(io.id(), Some(pid));
-    assert_eq!(group, pid);
-    assert_ne!(group, own_group());
-}
-
-#[tokio::test]
-async fn without_it_the_child_shares_ours() {
-    let run = ProcessIo::builder(child(&["pid"])).process_group(false);
-    let mut io = run.spawn().unwrap();
-    let (pid, group) = ids(&mut io).await;
-    assert_eq!(io.id(), Some(pid));
-    assert_ne!(group, pid);
-    assert_eq!(group, own_group());
-}
-
-#[tokio::test]
-async fn a_command_with_a_group_of_its_own_choice_keeps_it() {
-    let mut command = child(&["pid"]);
-    command.process_group(0);
-    let run = ProcessIo::builder(command).process_group(false);
-    let mut io = run.spawn().unwrap();
-    let (pid, group) = ids(&mut io).await;
-    assert_eq!(group, pid);
-}
-
-/// `/proc` tells a process that has ended from one that runs, so these are for Linux.
-#[cfg(target_os = "linux")]
-mod tree {
-    use std::time::Duration;
-
-    use rustix::process::{Pid, Signal, kill_process};
+/// A process group has a number on Unix only.
+#[cfg(unix)]
+mod number {
+    use rustix::process::getpgrp;
 
     use super::*;
-    use crate::support::{eventually, is_alive, sh};
 
-    /// A shell that waits for its own child, whose pid it tells.
-    const WAITING: &str = "sleep 300 & echo $!; wait";
-    /// The same, but it does not wait.
-    const GONE: &str = "sleep 300 & echo $!; exit 4";
+    /// The two numbers of `pid P pgid G`, which the child says first.
+    async fn ids(io: &mut ProcessIo) -> (u32, u32) {
+        let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+        let said = String::from_utf8(said.into()).unwrap();
+        let words: Vec<&str> = said.split_whitespace().collect();
+        assert_eq!((words[0], words[2]), ("pid", "pgid"), "{said}");
+        (words[1].parse().unwrap(), words[3].parse().unwrap())
+    }
+
+    fn own_group() -> u32 {
+        getpgrp().as_raw_nonzero().get().unsigned_abs()
+    }
+
+    #[tokio::test]
+    async fn the_child_leads_a_group_of_its_own() {
+        let mut io = ProcessIo::spawn(child(&["pid"])).unwrap();
+        let (pid, group) = ids(&mut io).await;
+        assert_eq!(io.id(), Some(pid));
+        assert_eq!(group, pid);
+        assert_ne!(group, own_group());
+    }
+
+    #[tokio::test]
+    async fn without_it_the_child_shares_ours() {
+        let run = ProcessIo::builder(child(&["pid"])).process_group(false);
+        let mut io = run.spawn().unwrap();
+        let (pid, group) = ids(&mut io).await;
+        assert_eq!(io.id(), Some(pid));
+        assert_ne!(group, pid);
+        assert_eq!(group, own_group());
+    }
+
+    #[tokio::test]
+    async fn a_command_with_a_group_of_its_own_choice_keeps_it() {
+        let mut command = child(&["pid"]);
+        command.process_group(0);
+        let run = ProcessIo::builder(command).process_group(false);
+        let mut io = run.spawn().unwrap();
+        let (pid, group) = ids(&mut io).await;
+        assert_eq!(group, pid);
+    }
+}
+
+/// Where a process that has ended can be told from one that runs.
+#[cfg(any(target_os = "linux", windows))]
+mod tree {
+    use process_io::{Control, Drain};
+
+    use super::*;
+    use crate::support::{eventually, is_alive, kill, was_killed};
+
+    /// Starts a child of its own, whose pid it tells, and stays.
+    const WAITING: [&str; 3] = ["do", "grandchild", "wait"];
+    /// The same, but it does not stay.
+    const GONE: [&str; 4] = ["do", "grandchild", "exit", "4"];
 
     async fn grandchild(io: &mut ProcessIo) -> u32 {
         let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
@@ -75,26 +79,22 @@ mod tree {
         eventually("the grandchild is killed", || !is_alive(pid)).await;
     }
 
-    fn kill(pid: u32) {
-        kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::KILL).unwrap();
-    }
-
     #[tokio::test]
     async fn kill_tree_reaches_the_grandchild() {
-        let mut io = ProcessIo::spawn(sh(WAITING)).unwrap();
+        let mut io = ProcessIo::spawn(child(&WAITING)).unwrap();
         let grandchild = grandchild(&mut io).await;
         io.control().kill_tree().unwrap();
         dies(grandchild).await;
-        assert_eq!(signal_of(&io.control()).await, Some(9));
+        killed(&io.control()).await;
     }
 
     #[tokio::test]
     async fn kill_reaches_the_child_alone() {
-        let run = ProcessIo::builder(sh(WAITING)).drain(Drain::UntilEof);
+        let run = ProcessIo::builder(child(&WAITING)).drain(Drain::UntilEof);
         let mut io = run.spawn().unwrap();
         let grandchild = grandchild(&mut io).await;
         io.control().kill().unwrap();
-        assert_eq!(signal_of(&io.control()).await, Some(9));
+        killed(&io.control()).await;
         assert!(is_alive(grandchild));
         drop(io);
         dies(grandchild).await;
@@ -102,7 +102,7 @@ mod tree {
 
     #[tokio::test]
     async fn drop_reaches_the_grandchild() {
-        let mut io = ProcessIo::spawn(sh(WAITING)).unwrap();
+        let mut io = ProcessIo::spawn(child(&WAITING)).unwrap();
         let grandchild = grandchild(&mut io).await;
         drop(io);
         dies(grandchild).await;
@@ -110,7 +110,7 @@ mod tree {
 
     #[tokio::test]
     async fn drop_of_halves_reaches_the_grandchild() {
-        let mut io = ProcessIo::spawn(sh(WAITING)).unwrap();
+        let mut io = ProcessIo::spawn(child(&WAITING)).unwrap();
         let grandchild = grandchild(&mut io).await;
         let (send, recv) = io.into_split();
         drop(send);
@@ -119,9 +119,11 @@ mod tree {
         dies(grandchild).await;
     }
 
+    #[cfg(unix)] // The shell is the point.
     #[tokio::test]
     async fn a_shell_that_waits_in_the_foreground_is_reached_too() {
-        let mut io = ProcessIo::spawn(sh("echo ready; sleep 300; true")).unwrap();
+        let sh = crate::support::sh("echo ready; sleep 300; true");
+        let mut io = ProcessIo::spawn(sh).unwrap();
         within(io.recv(Source::Stdout)).await.unwrap();
         io.control().kill_tree().unwrap();
         // Nobody holds the pipes any more, so this ends by itself.
@@ -132,7 +134,7 @@ mod tree {
 
     #[tokio::test]
     async fn drop_reaches_the_grandchild_of_a_child_that_has_exited() {
-        let mut io = ProcessIo::spawn(sh(GONE)).unwrap();
+        let mut io = ProcessIo::spawn(child(&GONE)).unwrap();
         let grandchild = grandchild(&mut io).await;
         let status = within(io.control().wait()).await.unwrap();
         assert_eq!(status.code(), Some(4));
@@ -143,7 +145,7 @@ mod tree {
 
     #[tokio::test]
     async fn kill_tree_reaches_the_grandchild_of_a_child_that_has_exited() {
-        let run = ProcessIo::builder(sh(GONE)).drain(Drain::UntilEof);
+        let run = ProcessIo::builder(child(&GONE)).drain(Drain::UntilEof);
         let mut io = run.spawn().unwrap();
         let grandchild = grandchild(&mut io).await;
         within(io.control().wait()).await.unwrap();
@@ -154,7 +156,7 @@ mod tree {
 
     #[tokio::test]
     async fn the_end_of_the_run_is_the_end_of_the_group() {
-        let mut io = ProcessIo::spawn(sh(GONE)).unwrap();
+        let mut io = ProcessIo::spawn(child(&GONE)).unwrap();
         let grandchild = grandchild(&mut io).await;
         assert_eq!(within(io.wait()).await.unwrap().code(), Some(4));
         dies(grandchild).await;
@@ -163,7 +165,7 @@ mod tree {
     #[tokio::test]
     async fn in_our_group_only_the_child_is_killed() {
         for by_drop in [false, true] {
-            let run = ProcessIo::builder(sh(WAITING)).process_group(false);
+            let run = ProcessIo::builder(child(&WAITING)).process_group(false);
             let mut io = run.spawn().unwrap();
             let grandchild = grandchild(&mut io).await;
             let control = io.control();
@@ -172,7 +174,7 @@ mod tree {
             } else {
                 control.kill_tree().unwrap();
             }
-            assert_eq!(signal_of(&control).await, Some(9));
+            killed(&control).await;
             assert!(is_alive(grandchild));
             kill(grandchild);
         }
@@ -182,12 +184,10 @@ mod tree {
     async fn a_collecting_future_that_is_dropped_reaches_the_grandchild() {
         let folder = tempfile::tempdir().unwrap();
         let note = folder.path().join("pid");
-        let script = format!(
-            "sleep 300 & echo $! > '{0}.new'; mv '{0}.new' '{0}'; wait",
-            note.display()
-        );
-        let collecting = tokio::spawn(ProcessIo::builder(sh(&script)).into_future());
-        eventually("the shell has told", || note.exists()).await;
+        let path = note.to_str().unwrap();
+        let run = ProcessIo::builder(child(&["do", "grandchild-into", path, "wait"]));
+        let collecting = tokio::spawn(run.into_future());
+        eventually("the child has told", || note.exists()).await;
         let grandchild = std::fs::read_to_string(&note)
             .unwrap()
             .trim()
@@ -198,8 +198,10 @@ mod tree {
         dies(grandchild).await;
     }
 
+    #[cfg(unix)] // A session is.
     #[tokio::test]
     async fn what_left_the_group_is_not_reached() {
+        use crate::support::sh;
         let mut io = ProcessIo::spawn(sh("setsid sleep 300 & echo $!; wait")).unwrap();
         let grandchild = grandchild(&mut io).await;
         let in_its_own = || {
@@ -209,14 +211,14 @@ mod tree {
         };
         eventually("it leads a session", in_its_own).await;
         io.control().kill_tree().unwrap();
-        assert_eq!(signal_of(&io.control()).await, Some(9));
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        killed(&io.control()).await;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         assert!(is_alive(grandchild));
         kill(grandchild);
     }
 
-    async fn signal_of(control: &Control) -> Option<i32> {
-        use std::os::unix::process::ExitStatusExt;
-        within(control.wait()).await.unwrap().signal()
+    async fn killed(control: &Control) {
+        let status = within(control.wait()).await.unwrap();
+        assert!(was_killed(status), "{status}");
     }
 }

@@ -4,7 +4,7 @@ use futures::{SinkExt, StreamExt, TryStreamExt, stream};
 use process_io::{Event, ProcessIo, Recv, Source, transport::memory};
 use tokio::io::AsyncReadExt;
 
-use crate::support::{GENEROUS, assert_bytes, child, pattern, within};
+use crate::support::{GENEROUS, assert_bytes, child, child_line, pattern, within};
 
 fn spawn(args: &[&str]) -> ProcessIo {
     ProcessIo::spawn(child(args)).unwrap()
@@ -129,13 +129,13 @@ async fn a_half_tells_which_child_takes_no_more() {
     let error = within(send.send(pattern(1_000_000))).await.unwrap_err();
     assert!(error.is_broken_pipe(), "{error:?}");
     assert!(
-        error.command().unwrap().ends_with("child exit 0"),
+        error.command().unwrap().ends_with(&child_line("exit 0")),
         "{error:?}"
     );
     assert!(send.send_nowait("x").unwrap_err().is_broken_pipe());
 }
 
-#[cfg(target_os = "linux")] // Whether a process lives is told by /proc.
+#[cfg(any(target_os = "linux", windows))] // Where it can be told whether a process lives.
 #[tokio::test]
 async fn the_child_is_killed_with_the_second_half() {
     use crate::support::{eventually, exists, is_alive};

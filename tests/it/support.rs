@@ -68,10 +68,56 @@ pub(crate) fn is_alive(pid: u32) -> bool {
     state(pid).is_some_and(|state| state != 'Z')
 }
 
+/// Whether a process of the helper program is alive: it holds a file that the system deletes at its end.
+#[cfg(windows)]
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let path = std::env::temp_dir().join(format!("process-io-child-{pid}"));
+    path.exists()
+}
+
 /// Whether a process exists, as a zombie or alive.
 #[cfg(target_os = "linux")]
 pub(crate) fn exists(pid: u32) -> bool {
     state(pid).is_some()
+}
+
+/// There are no zombies.
+#[cfg(windows)]
+pub(crate) fn exists(pid: u32) -> bool {
+    is_alive(pid)
+}
+
+/// Kills a process that is not a child of ours.
+#[cfg(target_os = "linux")]
+pub(crate) fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+/// Kills a process that is not a child of ours.
+#[cfg(windows)]
+pub(crate) fn kill(pid: u32) {
+    let mut taskkill = std::process::Command::new("taskkill");
+    let killed = taskkill.args(["/f", "/pid", &pid.to_string()]).output();
+    assert!(
+        killed.as_ref().is_ok_and(|killed| killed.status.success()),
+        "{killed:?}"
+    );
+}
+
+/// Whether a child was killed: Windows knows that only as an exit code.
+#[cfg(any(target_os = "linux", windows))]
+pub(crate) fn was_killed(status: std::process::ExitStatus) -> bool {
+    #[cfg(unix)]
+    return std::os::unix::process::ExitStatusExt::signal(&status) == Some(9);
+    #[cfg(not(unix))]
+    return status.code() == Some(1);
+}
+
+/// The helper child's command line, as errors show it.
+pub(crate) fn child_line(args: &str) -> String {
+    let name = format!("child{}", std::env::consts::EXE_SUFFIX);
+    format!("{name} {args}")
 }
 
 #[cfg(target_os = "linux")]

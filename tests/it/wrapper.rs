@@ -9,7 +9,7 @@ use process_io::{
 };
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{assert_bytes, child, pattern, within};
+use crate::support::{assert_bytes, child, child_line, pattern, within};
 
 fn open(args: &[&str]) -> ProcessIOWrapper {
     ProcessIOWrapper::new(child(args)).unwrap()
@@ -185,12 +185,9 @@ async fn of_the_unread_stream_the_tail_is_kept() {
     assert_eq!(file.get_ref().omitted(Source::Stderr), 2_999_000);
 }
 
-#[cfg(unix)] // The shell runs one child after the other.
 #[tokio::test]
 async fn the_unread_stream_is_drained_while_a_write_waits() {
-    let mut sh = crate::support::sh(r#""$CHILD" write err 3000000; exec "$CHILD" sink"#);
-    sh.env("CHILD", env!("CARGO_BIN_EXE_child"));
-    let io = ProcessIo::builder(sh)
+    let io = ProcessIo::builder(child(&["do", "write", "err", "3000000", "sink"]))
         .limits(Limits::default().stderr(1000, Overflow::KeepTail))
         .spawn()
         .unwrap();
@@ -226,7 +223,7 @@ async fn a_failed_exit_is_an_error_only_when_asked_for() {
         assert!(inner.is_failed(), "{inner:?}");
         assert_eq!(inner.status().unwrap().code(), Some(3));
         assert!(
-            inner.command().unwrap().ends_with("child exit 3"),
+            inner.command().unwrap().ends_with(&child_line("exit 3")),
             "{inner}"
         );
         assert!(within(file.read(&mut [0])).await.is_err());

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::{fd::AsFd, fd::BorrowedFd, unix::process::ExitStatusExt},
+    os::{fd::BorrowedFd, unix::process::ExitStatusExt},
     process::ExitStatus,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -10,7 +10,7 @@ use std::{
 };
 
 #[cfg(target_os = "linux")]
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},

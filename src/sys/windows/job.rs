@@ -1,0 +1,111 @@
+//! [`Job`]: a job object, what a process group is elsewhere.
+
+use std::{
+    io,
+    mem::ManuallyDrop,
+    os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle},
+    ptr,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use windows_sys::Win32::{
+    Foundation::{HANDLE, NTSTATUS, RtlNtStatusToDosError},
+    System::JobObjects::{
+        AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_BREAKAWAY_OK,
+        JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
+        JobObjectExtendedLimitInformation, SetInformationJobObject, TerminateJobObject,
+    },
+};
+
+use super::{KILLED, check};
+
+// What resumes a process as a whole, for std does not give away its first thread. It has been there since Windows XP.
+#[link(name = "ntdll")]
+unsafe extern "system" {
+    fn NtResumeProcess(process: HANDLE) -> NTSTATUS;
+}
+
+/// All descendants of a child, but those that were started to break away (`CREATE_BREAKAWAY_FROM_JOB`), as they may leave a
+/// process group.
+#[derive(Debug)]
+pub(super) struct Job {
+    handle: ManuallyDrop<OwnedHandle>,
+    /// The system kills what is in it when its last handle is closed, which is ours.
+    kill_on_close: bool,
+    let_go: AtomicBool,
+}
+
+impl Job {
+    pub(super) fn new(kill_on_close: bool) -> io::Result<Self> {
+        // SAFETY: neither security attributes nor a name are needed.
+        let handle = unsafe { CreateJobObjectW(ptr::null(), ptr::null()) };
+        if handle.is_null() {
+            return Err(io::Error::last_os_error());
+        }
+        let job = Self {
+            // SAFETY: the call has just opened it, and nobody else owns it.
+            handle: ManuallyDrop::new(unsafe { OwnedHandle::from_raw_handle(handle) }),
+            kill_on_close,
+            let_go: AtomicBool::new(false),
+        };
+        let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_BREAKAWAY_OK;
+        if kill_on_close {
+            limits.BasicLimitInformation.LimitFlags |= JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
+        }
+        // SAFETY: the handle is open, and the limits are of the kind and size that is said.
+        check(unsafe {
+            SetInformationJobObject(
+                job.raw(),
+                JobObjectExtendedLimitInformation,
+                ptr::from_ref(&limits).cast(),
+                size_of_val(&limits) as u32,
+            )
+        })?;
+        Ok(job)
+    }
+
+    /// Puts a process in, and all that it will start.
+    pub(super) fn add(&self, process: BorrowedHandle<'_>) -> io::Result<()> {
+        // SAFETY: both handles are open.
+        check(unsafe { AssignProcessToJobObject(self.raw(), process.as_raw_handle()) })
+    }
+
+    /// Kills all that is in it.
+    pub(super) fn kill(&self) -> io::Result<()> {
+        // SAFETY: the handle is open.
+        check(unsafe { TerminateJobObject(self.raw(), KILLED) })
+    }
+
+    /// Whoever is in it may live on, until this process ends if that was asked for.
+    pub(super) fn let_go(&self) {
+        self.let_go.store(true, Ordering::Relaxed);
+    }
+
+    fn raw(&self) -> HANDLE {
+        self.handle.as_raw_handle()
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        // Else the system closes it, when this process ends.
+        if !(self.kill_on_close && *self.let_go.get_mut()) {
+            // SAFETY: nobody uses the handle after this.
+            unsafe { ManuallyDrop::drop(&mut self.handle) };
+        }
+    }
+}
+
+/// Lets a process run that was started suspended.
+pub(super) fn resume(process: BorrowedHandle<'_>) -> io::Result<()> {
+    // SAFETY: the handle is open.
+    match unsafe { NtResumeProcess(process.as_raw_handle()) } {
+        0.. => Ok(()),
+        status => {
+            // SAFETY: it only looks the status up.
+            let code = unsafe { RtlNtStatusToDosError(status) };
+            Err(io::Error::from_raw_os_error(code as i32))
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Windows: overlapped pipes whose waits the system's thread pool ends, job objects, exit seen by a registered wait.
+
+mod fault;
+mod job;
+mod outlet;
+mod overlapped;
+mod pipe;
+mod process;
+mod program;
+mod spawn;
+mod usage;
+
+use std::{
+    io,
+    os::windows::{io::BorrowedHandle, process::ExitStatusExt},
+    process::ExitStatus,
+};
+
+pub(crate) use fault::fault;
+pub(crate) use outlet::Outlet;
+pub(crate) use pipe::{PipeGrowth, PipeReader, PipeWriter, stage_pipe};
+pub(crate) use process::Process;
+pub(crate) use spawn::spawn;
+
+/// A borrowed handle.
+pub type BorrowedDescriptor<'a> = BorrowedHandle<'a>;
+
+/// The exit code of a child that was killed, as the task manager gives.
+const KILLED: u32 = 1;
+
+/// The status of a child that ended by itself with `code`: a code above `i32::MAX` is the same as a negative one.
+pub(crate) fn exit_status(code: i32) -> ExitStatus {
+    ExitStatus::from_raw(code as u32)
+}
+
+/// There is no such end here: a child that finds nobody reading ends as it likes.
+pub(crate) fn is_broken_pipe_signal(_: ExitStatus) -> bool {
+    false
+}
+
+/// Pipes have a fixed size here.
+pub(crate) fn set_pipe_budget(_: usize) {}
+
+fn check(result: i32) -> io::Result<()> {
+    match result {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}

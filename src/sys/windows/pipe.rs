@@ -1,0 +1,348 @@
+//! Our ends of the child's pipes.
+
+use std::{
+    fs::{File, OpenOptions},
+    hash::{BuildHasher, RandomState},
+    io::{self, IoSlice},
+    os::windows::{
+        ffi::OsStrExt,
+        fs::OpenOptionsExt,
+        io::{AsRawHandle, FromRawHandle, OwnedHandle},
+    },
+    process, ptr,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::BytesMut;
+use tokio::task::coop::poll_proceed;
+use windows_sys::Win32::{
+    Foundation::{
+        ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_OPERATION_ABORTED,
+        ERROR_PIPE_NOT_CONNECTED, INVALID_HANDLE_VALUE,
+    },
+    Storage::FileSystem::{
+        FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, PIPE_ACCESS_INBOUND,
+        PIPE_ACCESS_OUTBOUND, ReadFile,
+    },
+    System::{
+        IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED},
+        Pipes::{
+            CreateNamedPipeW, CreatePipe, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS,
+            PIPE_TYPE_BYTE, PIPE_WAIT, PeekNamedPipe,
+        },
+        Threading::CreateEventW,
+    },
+};
+
+use super::{
+    BorrowedDescriptor, Outlet, check,
+    overlapped::{Overlapped, Submitted, code},
+};
+
+/// How much a pipe holds, and the most that one write takes.
+const PIPE_SIZE: usize = 64 * 1024;
+/// How often a wait for input may end at once without any, as when the child writes nothing by a write of no bytes.
+const FALSE_ALARMS: usize = 16;
+
+/// The read end of a pipe.
+#[derive(Debug)]
+pub(crate) struct PipeReader {
+    pipe: Arc<Overlapped>,
+    /// For reads that nobody is to be told of.
+    event: OwnedHandle,
+}
+
+impl PipeReader {
+    /// A pipe: our end, and the one that the child writes to, which no child inherits by itself.
+    pub(super) fn pair(capacity: Option<usize>) -> io::Result<(Self, OwnedHandle)> {
+        let (ours, theirs) = pair(
+            PIPE_ACCESS_INBOUND,
+            OpenOptions::new().write(true),
+            capacity,
+        )?;
+        // SAFETY: there is nothing that the call could be given and that is not valid.
+        let event = unsafe { CreateEventW(ptr::null(), 1, 0, ptr::null()) };
+        if event.is_null() {
+            return Err(io::Error::last_os_error());
+        }
+        let reader = Self {
+            pipe: Overlapped::new(ours)?,
+            // SAFETY: the call has just opened it, and nobody else owns it.
+            event: unsafe { OwnedHandle::from_raw_handle(event) },
+        };
+        Ok((reader, theirs))
+    }
+
+    /// Appends at most `max` bytes to `buffer`; 0 at end-of-file.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut BytesMut,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
+        let coop = ready!(poll_proceed(cx));
+        if self.pipe.is_in_flight(Some(cx.waker())) {
+            return Poll::Pending;
+        }
+        for _ in 0..FALSE_ALARMS {
+            match self.try_read(buffer, max) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => {
+                    coop.made_progress();
+                    return Poll::Ready(read);
+                }
+            }
+            match self.pipe.await_input(cx.waker()) {
+                Ok(Submitted::InFlight) => return Poll::Pending,
+                // Something has just come, the end of the file perhaps.
+                Ok(Submitted::Done) => {}
+                Err(error) if is_closed(&error) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// As [`poll_read`](PipeReader::poll_read), of what is there now; `WouldBlock` if nothing is.
+    pub(crate) fn try_read(&mut self, buffer: &mut BytesMut, max: usize) -> io::Result<usize> {
+        match self.available() {
+            Ok(0) => return Err(io::ErrorKind::WouldBlock.into()),
+            Ok(_) => {}
+            Err(error) if is_closed(&error) => return Ok(0),
+            Err(error) => return Err(error),
+        }
+        // Half of what is wanted is good enough to go on in the same allocation.
+        if buffer.capacity() - buffer.len() < max.div_ceil(2) {
+            buffer.reserve(max);
+        }
+        let len = buffer.len();
+        let spare = buffer.spare_capacity_mut();
+        let asked = spare.len().min(max).try_into().unwrap_or(u32::MAX);
+        let n = match self.read_now(spare.as_mut_ptr().cast(), asked) {
+            Err(error) if is_closed(&error) => 0,
+            // That is not the end: the child has written nothing, by a write of no bytes.
+            Ok(0) => return Err(io::ErrorKind::WouldBlock.into()),
+            read => read?,
+        };
+        // SAFETY: the kernel has initialised the first `n` bytes of the spare capacity.
+        unsafe { buffer.set_len(len + n) };
+        Ok(n)
+    }
+
+    /// Reads what is in the pipe, which is not empty, so that this is done at once.
+    fn read_now(&mut self, into: *mut u8, asked: u32) -> io::Result<usize> {
+        let (pipe, mut n) = (self.pipe.raw(), 0);
+        let mut overlapped = OVERLAPPED {
+            // The low bit keeps the thread pool out of it.
+            hEvent: (self.event.as_raw_handle() as usize | 1) as _,
+            ..OVERLAPPED::default()
+        };
+        // SAFETY: the handle is open, there is room for so much, and neither that nor `overlapped` goes away before the
+        // end of the read, which is waited for below.
+        let error = match unsafe { ReadFile(pipe, into, asked, &mut n, &mut overlapped) } {
+            0 => io::Error::last_os_error(),
+            _ => return Ok(n as usize),
+        };
+        if code(&error) != Some(ERROR_IO_PENDING) {
+            return Err(error);
+        }
+        // Somebody else has emptied the pipe, by way of our handle.
+        // SAFETY: the read is in flight, or has just ended.
+        unsafe { CancelIoEx(pipe, &overlapped) };
+        // SAFETY: as above; it waits for the end.
+        match check(unsafe { GetOverlappedResult(pipe, &overlapped, &mut n, 1) }) {
+            Err(error) if code(&error) == Some(ERROR_OPERATION_ABORTED) => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            read => read.map(|()| n as usize),
+        }
+    }
+
+    /// There is no such call here.
+    pub(crate) fn poll_splice(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &Outlet,
+        _: usize,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    /// How many bytes are in the pipe.
+    pub(crate) fn buffered(&self) -> Option<u64> {
+        match self.available() {
+            Err(error) if is_closed(&error) => Some(0),
+            available => available.ok().map(u64::from),
+        }
+    }
+
+    fn available(&self) -> io::Result<u32> {
+        let (pipe, mut available, null) = (self.pipe.raw(), 0, ptr::null_mut);
+        // SAFETY: the handle is open, and `available` outlives the call; the others may be null.
+        let peeked = unsafe {
+            PeekNamedPipe(
+                pipe,
+                null(),
+                0,
+                ptr::null_mut(),
+                &mut available,
+                ptr::null_mut(),
+            )
+        };
+        check(peeked).map(|()| available)
+    }
+
+    /// Pipes have a fixed size here.
+    pub(crate) fn grow(&mut self) {}
+
+    pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
+        self.pipe.descriptor()
+    }
+}
+
+impl Drop for PipeReader {
+    fn drop(&mut self) {
+        self.pipe.cancel();
+    }
+}
+
+/// The write end of a pipe.
+///
+/// A write that the pipe has no room for is the kernel's until the child has read it, also after this is dropped: the child
+/// then sees end-of-file behind it. While there is one the pipe counts as full.
+#[derive(Debug)]
+pub(crate) struct PipeWriter(Arc<Overlapped>);
+
+impl PipeWriter {
+    /// A pipe: our end, and the one that the child reads from, which no child inherits by itself.
+    pub(super) fn pair(capacity: Option<usize>) -> io::Result<(Self, OwnedHandle)> {
+        let (ours, theirs) = pair(
+            PIPE_ACCESS_OUTBOUND,
+            OpenOptions::new().read(true),
+            capacity,
+        )?;
+        Ok((Self(Overlapped::new(ours)?), theirs))
+    }
+
+    /// Writes what the pipe takes, at least one byte.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let coop = ready!(poll_proceed(cx));
+        if self.0.is_in_flight(Some(cx.waker())) {
+            return Poll::Pending;
+        }
+        coop.made_progress();
+        Poll::Ready(self.write(slices))
+    }
+
+    /// What is held back, the kernel holds: it needs no help.
+    pub(crate) fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes what the pipe takes now; `WouldBlock` if it is full.
+    pub(crate) fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.0.is_in_flight(None) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.write(slices)
+    }
+
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if let Some(error) = self.0.take_failure() {
+            return Err(as_broken(error));
+        }
+        let len = slices.iter().map(|slice| slice.len()).sum::<usize>();
+        let mut data = Vec::with_capacity(len.min(PIPE_SIZE));
+        for slice in slices {
+            let room = PIPE_SIZE - data.len();
+            data.extend_from_slice(&slice[..slice.len().min(room)]);
+        }
+        let n = data.len();
+        self.0.write(data).map(|_| n).map_err(as_broken)
+    }
+
+    /// Pipes have a fixed size here.
+    pub(crate) fn grow(&mut self) {}
+
+    pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
+        self.0.descriptor()
+    }
+}
+
+/// The other end has been closed.
+fn is_closed(error: &io::Error) -> bool {
+    matches!(
+        code(error),
+        Some(ERROR_BROKEN_PIPE | ERROR_NO_DATA | ERROR_PIPE_NOT_CONNECTED)
+    )
+}
+
+fn as_broken(error: io::Error) -> io::Error {
+    match is_closed(&error) {
+        true if error.kind() != io::ErrorKind::BrokenPipe => io::ErrorKind::BrokenPipe.into(),
+        _ => error,
+    }
+}
+
+/// What a pipe took of the budget: there is none here.
+#[derive(Debug)]
+pub(crate) struct PipeGrowth;
+
+/// A pipe from one child to another: what is written, what is read.
+pub(crate) fn stage_pipe() -> io::Result<(File, File, PipeGrowth)> {
+    let (mut read, mut write) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: both handles outlive the call, which fills them in.
+    check(unsafe { CreatePipe(&mut read, &mut write, ptr::null(), PIPE_SIZE as u32) })?;
+    // SAFETY: the call has just opened both, and nobody else owns them.
+    let [read, write] = [read, write].map(|end| unsafe { File::from_raw_handle(end) });
+    Ok((write, read, PipeGrowth))
+}
+
+/// A pipe with a name that nobody else knows: our end, overlapped, and theirs, which is not.
+///
+/// Its security is the system's default: a stranger would have to find the name and open it in the moment between the
+/// two calls. Then ours fails, for there is one instance, and nothing has been written.
+fn pair(
+    access: u32,
+    open: &mut OpenOptions,
+    capacity: Option<usize>,
+) -> io::Result<(OwnedHandle, OwnedHandle)> {
+    let size = (capacity.unwrap_or(PIPE_SIZE).try_into()).unwrap_or(u32::MAX);
+    let random = || RandomState::new().hash_one(process::id());
+    let pid = process::id();
+    let name = format!(
+        r"\\.\pipe\process-io.{pid}.{:016x}{:016x}",
+        random(),
+        random()
+    );
+    let wide: Vec<u16> = std::ffi::OsStr::new(&name)
+        .encode_wide()
+        .chain([0])
+        .collect();
+    // SAFETY: the name ends with a zero and outlives the call; no security attributes are fine.
+    let ours = unsafe {
+        CreateNamedPipeW(
+            wide.as_ptr(),
+            access | FILE_FLAG_FIRST_PIPE_INSTANCE | FILE_FLAG_OVERLAPPED,
+            PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS,
+            1,
+            size,
+            size,
+            0,
+            ptr::null(),
+        )
+    };
+    if ours == INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call has just opened it, and nobody else owns it.
+    let ours = unsafe { OwnedHandle::from_raw_handle(ours) };
+    let theirs: File = open.share_mode(0).open(&name)?;
+    Ok((ours, theirs.into()))
+}

@@ -1,0 +1,152 @@
+//! A child: its handle keeps its id from being used again, so nothing needs to be reaped.
+
+use std::{
+    io,
+    os::windows::{
+        io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle},
+        process::ExitStatusExt,
+    },
+    process::ExitStatus,
+    sync::Arc,
+};
+
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use tokio::process::Child;
+use windows_sys::Win32::{
+    Foundation::{ERROR_ACCESS_DENIED, HANDLE, WAIT_OBJECT_0},
+    System::{
+        Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent},
+        Threading::{GetExitCodeProcess, TerminateProcess, WaitForSingleObject},
+    },
+};
+
+use super::{super::Scope, KILLED, check, job::Job, overlapped::code, usage};
+use crate::{output::Usage, signal::Signal};
+
+/// A child that we started.
+#[derive(Debug)]
+pub(crate) struct Process {
+    id: u32,
+    handle: OwnedHandle,
+    /// With others in it, if it was started in the group of another child.
+    job: Option<Arc<Job>>,
+    leads: bool,
+    /// It leads a group of our console.
+    console_group: bool,
+    exited: Shared<BoxFuture<'static, Result<ExitStatus, Arc<io::Error>>>>,
+}
+
+impl Process {
+    pub(super) fn new(
+        mut child: Child,
+        job: Option<Arc<Job>>,
+        leads: bool,
+        console_group: bool,
+    ) -> io::Result<Self> {
+        let gone = || io::Error::other("the child has no handle");
+        let id = child.id().ok_or_else(gone)?;
+        let handle = handle_of(&child)?.try_clone_to_owned()?;
+        let exited = async move { child.wait().await.map_err(Arc::new) };
+        Ok(Self {
+            id,
+            handle,
+            job,
+            leads,
+            console_group,
+            exited: exited.boxed().shared(),
+        })
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// What it is in, with all its descendants.
+    pub(super) fn job(&self) -> Option<Arc<Job>> {
+        self.job.clone()
+    }
+
+    /// Resolves when the child has exited, for any number of waiters.
+    pub(crate) async fn exited(self: Arc<Self>) -> io::Result<ExitStatus> {
+        let exited = self.exited.clone().await;
+        exited.map_err(|error| io::Error::new(error.kind(), error))
+    }
+
+    /// The status, if the child has exited.
+    pub(crate) fn observe(&self) -> io::Result<Option<ExitStatus>> {
+        // SAFETY: the handle is open and ours.
+        if unsafe { WaitForSingleObject(self.raw(), 0) } != WAIT_OBJECT_0 {
+            return Ok(None);
+        }
+        let mut code = 0;
+        // SAFETY: the handle is open and ours, and `code` outlives the call.
+        check(unsafe { GetExitCodeProcess(self.raw(), &mut code) })?;
+        Ok(Some(ExitStatus::from_raw(code)))
+    }
+
+    /// `KILL` ends the child or all that is in its job, `TERM` is Ctrl-Break to its group of the console, and there is
+    /// nothing else. Succeeds without doing anything when there is nobody left.
+    pub(crate) fn signal(&self, number: i32, scope: Scope) -> io::Result<()> {
+        // Nobody leaves a job, but each child leads a group of the console.
+        let strayed = scope == Scope::Strayed && self.job.is_some();
+        if strayed && (self.leads || number == Signal::KILL.as_raw()) {
+            return Ok(());
+        }
+        match Signal::from_raw(number) {
+            Signal::KILL => match (&self.job, scope) {
+                (Some(job), Scope::Tree) => job.kill(),
+                _ => self.kill(),
+            },
+            Signal::TERM if self.observe()?.is_some() => Ok(()),
+            Signal::TERM if self.console_group => {
+                // SAFETY: it only takes numbers. The child's id is that of its group, and is ours while its handle is open.
+                check(unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, self.id) })
+            }
+            Signal::TERM => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "only a child that leads a group of our console can be asked to end",
+            )),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Kills the child alone.
+    fn kill(&self) -> io::Result<()> {
+        // SAFETY: the handle is open and ours.
+        match check(unsafe { TerminateProcess(self.raw(), KILLED) }) {
+            // What it says of a process that has already ended, or is about to.
+            Err(error) if code(&error) == Some(ERROR_ACCESS_DENIED) => Ok(()),
+            ended => ended,
+        }
+    }
+
+    /// What it used, once it has exited.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.observe().ok()??;
+        usage::usage(self.handle.as_handle())
+    }
+
+    /// Lets go of the child: kills what is left of its tree if `kill`.
+    pub(crate) fn release(self: Arc<Self>, kill: bool) {
+        if kill {
+            // Nobody is there to be told.
+            let _ = self.signal(Signal::KILL.as_raw(), Scope::Tree);
+        } else if let Some(job) = &self.job {
+            job.let_go();
+        }
+    }
+
+    fn raw(&self) -> HANDLE {
+        self.handle.as_raw_handle()
+    }
+}
+
+/// The handle of a child that nobody has waited for.
+pub(super) fn handle_of(child: &Child) -> io::Result<BorrowedHandle<'_>> {
+    let raw = (child.raw_handle()).ok_or_else(|| io::Error::other("the child has no handle"))?;
+    // SAFETY: the handle is open, for `child` owns it and outlives the borrow.
+    Ok(unsafe { BorrowedHandle::borrow_raw(raw) })
+}

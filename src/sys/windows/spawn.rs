@@ -1,0 +1,188 @@
+//! Starts a child in a job of its own, with pipes of our own making.
+
+use std::{
+    io,
+    os::windows::io::{AsHandle, OwnedHandle},
+    process::Stdio,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use tokio::process::{Child, Command};
+use windows_sys::Win32::{
+    Foundation::ERROR_SHARING_VIOLATION,
+    System::Threading::{
+        CREATE_NEW_CONSOLE, CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, CREATE_SUSPENDED,
+        DETACHED_PROCESS,
+    },
+};
+
+use super::{
+    super::{Ends, Group, Spawned},
+    PipeReader, PipeWriter, Process,
+    job::{self, Job},
+    overlapped::code,
+    process::handle_of,
+    program,
+};
+use crate::stdio::Redirect;
+
+/// Milliseconds between attempts to execute a file that is open for writing.
+const BUSY_PAUSES: [u64; 6] = [1, 2, 4, 8, 16, 32];
+/// With any of these the child does not share our console.
+const OTHER_CONSOLE: u32 = CREATE_NEW_CONSOLE | CREATE_NO_WINDOW | DETACHED_PROCESS;
+
+pub(crate) fn spawn(command: &mut Command, ends: Ends<'_>) -> io::Result<Spawned> {
+    if ends.die_with_parent && !matches!(ends.group, Group::Own) {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "only a process group of its own can die with its parent",
+        ));
+    }
+    let job = match ends.group {
+        Group::Own => Some(Arc::new(Job::new(ends.die_with_parent)?)),
+        Group::Of(other) => other.job(),
+        Group::Shared => None,
+    };
+    let leads = matches!(ends.group, Group::Own);
+    let capacity = ends.pipe_capacity;
+    let (stdin, theirs_in) = match ends.stdin {
+        Redirect::Pipe => {
+            let (ours, theirs) = PipeWriter::pair(capacity)?;
+            (Some(ours), Theirs::Handle(theirs))
+        }
+        redirect => (None, direct(redirect)),
+    };
+    let (stdout, theirs_out) = connect(ends.stdout, capacity)?;
+    let (stderr, theirs_err) = match ends.stderr {
+        Some(redirect) => connect(redirect, capacity)?,
+        None => (None, theirs_out.merged()?),
+    };
+    let theirs = [theirs_in, theirs_out, theirs_err];
+    let flags = ends.creation_flags;
+    let all_flags = match job {
+        // Suspended, so that what it starts first is in the job too.
+        Some(_) => flags | CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP,
+        None => flags,
+    };
+
+    let spawned = exec(command, &theirs, all_flags, ends.retry_busy);
+    // The command still holds the child's ends, and with them the pipes open.
+    (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
+    let mut child = spawned?;
+    if let Some(job) = &job {
+        let suspended = flags & CREATE_SUSPENDED != 0;
+        if let Err(error) = enter(&child, job, suspended) {
+            // It has not run. If it cannot be killed either, there is nothing left to try.
+            let _ = child.start_kill();
+            return Err(error);
+        }
+    }
+    let group = all_flags & (CREATE_NEW_PROCESS_GROUP | OTHER_CONSOLE) == CREATE_NEW_PROCESS_GROUP;
+    Ok(Spawned {
+        process: Process::new(child, job, leads, group)?,
+        stdin,
+        stdout,
+        stderr,
+    })
+}
+
+/// Puts a suspended child in its job, and lets it run unless it is meant to be suspended.
+fn enter(child: &Child, job: &Job, suspended: bool) -> io::Result<()> {
+    let process = handle_of(child)?;
+    job.add(process)?;
+    match suspended {
+        true => Ok(()),
+        false => job::resume(process),
+    }
+}
+
+/// Starts the child. With `retry` it waits a moment for a program whose file is open for writing.
+fn exec(
+    command: &mut Command,
+    [stdin, stdout, stderr]: &[Theirs; 3],
+    flags: u32,
+    retry: bool,
+) -> io::Result<Child> {
+    let mut pauses = BUSY_PAUSES.iter();
+    loop {
+        command.kill_on_drop(false).stdin(stdin.again()?);
+        command.stdout(stdout.again()?).stderr(stderr.again()?);
+        if flags != 0 {
+            command.creation_flags(flags);
+        }
+        let spawned = command.spawn();
+        let Err(error) = &spawned else { return spawned };
+        if error.kind() == io::ErrorKind::NotFound {
+            if let Some(found) = program::by_extension(command.as_std_mut()) {
+                *command = found.into();
+                continue;
+            }
+        }
+        match pauses.next() {
+            Some(&ms) if retry && code(error) == Some(ERROR_SHARING_VIOLATION) => {
+                thread::sleep(Duration::from_millis(ms));
+            }
+            _ => return spawned,
+        }
+    }
+}
+
+/// The child's end of a stream, for as many attempts to start it as it takes.
+enum Theirs {
+    Null,
+    Inherit,
+    Handle(OwnedHandle),
+}
+
+impl Theirs {
+    fn again(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Null => Self::Null,
+            Self::Inherit => Self::Inherit,
+            Self::Handle(handle) => Self::Handle(handle.try_clone()?),
+        })
+    }
+
+    /// For stderr to go where stdout goes.
+    fn merged(&self) -> io::Result<Self> {
+        match self {
+            Self::Inherit => Ok(Self::Handle(io::stdout().as_handle().try_clone_to_owned()?)),
+            other => other.again(),
+        }
+    }
+}
+
+impl From<Theirs> for Stdio {
+    fn from(theirs: Theirs) -> Self {
+        match theirs {
+            Theirs::Null => Self::null(),
+            Theirs::Inherit => Self::inherit(),
+            Theirs::Handle(handle) => handle.into(),
+        }
+    }
+}
+
+/// Our end, if there is one, and the child's.
+fn connect(
+    redirect: Redirect,
+    capacity: Option<usize>,
+) -> io::Result<(Option<PipeReader>, Theirs)> {
+    match redirect {
+        Redirect::Pipe => {
+            let (ours, theirs) = PipeReader::pair(capacity)?;
+            Ok((Some(ours), Theirs::Handle(theirs)))
+        }
+        redirect => Ok((None, direct(redirect))),
+    }
+}
+
+fn direct(redirect: Redirect) -> Theirs {
+    match redirect {
+        Redirect::Null => Theirs::Null,
+        Redirect::Inherit => Theirs::Inherit,
+        Redirect::File(file) => Theirs::Handle(file.into()),
+        Redirect::Pipe => unreachable!("our pipes are made by the callers"),
+    }
+}
