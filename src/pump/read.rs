@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     buffer::Inbox,
-    limits::{GROWN_PIPE, Limit, MAX_READ, MIN_READ, OWED_UNTOLD, Overflow},
+    limits::{FULL_PIPE, GROWN_PIPE, Limit, MAX_READ, MIN_READ, OWED_UNTOLD, Overflow},
     line::LineOptions,
     sys::{BorrowedDescriptor, Outlet},
     transport::ReadEnd,
@@ -232,7 +232,7 @@ impl Reader {
             return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
         };
         let moved = ready!(end.poll_splice(cx, to, GROWN_PIPE))?;
-        if moved >= MAX_READ {
+        if moved >= FULL_PIPE {
             end.grow();
         }
         self.conclude(Ok(moved), usize::MAX, Want::Piece);
@@ -274,7 +274,7 @@ impl Reader {
                 }
                 self.received += n as u64;
                 self.owed = self.owed.saturating_sub(n as u64);
-                if let (MAX_READ, Some(end)) = (n, &mut self.end) {
+                if let (FULL_PIPE.., Some(end)) = (n, &mut self.end) {
                     end.grow();
                 }
                 if n == max {
