@@ -16,17 +16,18 @@ pub struct Pump<'a> {
 }
 
 impl Pump<'_> {
-    /// Moves all the pipes once: stdin as far as it goes, stdout and stderr by a read as `want`ed; whether
-    /// the outputs or the exit moved. With `direct` the kernel is asked when the reactor knows of nothing.
+    /// Moves all the pipes once: stdin by a write, stdout and stderr by a read as `want`ed; whether any of them or the
+    /// exit moved. With `direct` the kernel is asked when the reactor knows of nothing, and stdin goes as far as it can.
     pub(crate) fn pass(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
+        let mut moved = false;
         if let Some(writer) = self.writer.as_deref_mut() {
             if direct {
                 writer.flush_now();
             } else {
-                let _ = writer.poll_flush(cx);
+                moved = writer.step(cx);
             }
         }
-        let mut moved = self.driver.pass(cx, want, direct);
+        moved |= self.driver.pass(cx, want, direct);
         moved |= self.mind(cx, want, direct);
         let stopped = self.driver.stop.descent.is_some() && !self.driver.exit.is_running();
         if self.driver.is_over() || stopped {

@@ -10,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use futures::Stream;
 
+use super::{again, read::Step};
 use crate::{
     buffer::Outbox,
     error::{Error, Kind},
@@ -35,6 +36,13 @@ pub(crate) struct Writer {
     /// Of the task that waits.
     waker: Waker,
     feed_error: Option<io::Error>,
+}
+
+/// How to write when the reactor knows of no room.
+type TryWrite = fn(&mut WriteEnd, &mut Context<'_>, &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+
+fn no_room(_: &mut WriteEnd, _: &mut Context<'_>, _: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    Poll::Pending
 }
 
 /// The child closed its end.
@@ -137,7 +145,7 @@ impl Writer {
     /// Writes what is queued until it is all gone, or stdin is.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.waker.clone_from(cx.waker());
-        self.poll_flush_or(cx, |_, _, _| Poll::Pending)
+        self.poll_flush_or(cx, no_room)
     }
 
     /// Writes what the pipe takes now of what is queued, also if the reactor does not know that there is room.
@@ -147,51 +155,52 @@ impl Writer {
         let _ = self.poll_flush_or(&mut Context::from_waker(&waker), WriteEnd::try_write);
     }
 
-    /// `or_else` writes when the reactor knows of no room.
-    fn poll_flush_or(
-        &mut self,
-        cx: &mut Context<'_>,
-        or_else: fn(&mut WriteEnd, &mut Context<'_>, &[IoSlice<'_>]) -> Poll<io::Result<usize>>,
-    ) -> Poll<()> {
+    /// Writes once, if there is room; whether it did.
+    pub(super) fn step(&mut self, cx: &mut Context<'_>) -> bool {
+        self.waker.clone_from(cx.waker());
+        self.poll_step(cx, no_room) == Poll::Ready(Step::Moved)
+    }
+
+    fn poll_flush_or(&mut self, cx: &mut Context<'_>, or_else: TryWrite) -> Poll<()> {
         for _ in 0..STEPS_PER_POLL {
-            self.poll_feed(cx);
-            let Some(end) = &mut self.end else {
+            if ready!(self.poll_step(cx, or_else)) == Step::Quiet {
                 return Poll::Ready(());
-            };
-            let step = if self.outbox.is_empty() {
-                if self.unflushed {
-                    ready!(end.poll_flush(cx)).map(|()| self.unflushed = false)
-                } else if self.feed.is_some() {
-                    return Poll::Pending;
-                } else if self.closing {
-                    let closed = ready!(end.poll_close(cx));
-                    self.end = None;
-                    closed
-                } else {
-                    return Poll::Ready(());
-                }
-            } else {
-                let (slices, n) = self.outbox.slices();
-                let mut written = end.poll_write(cx, &slices[..n]);
-                if written.is_pending() {
-                    written = or_else(end, cx, &slices[..n]);
-                }
-                match written {
-                    Poll::Ready(written) => written.map(|n| self.wrote(n)),
-                    Poll::Pending => {
-                        if self.outbox.len() >= OUTBOX_HIGH_WATER {
-                            end.grow();
-                        }
-                        return Poll::Pending;
-                    }
-                }
-            };
-            if let Err(error) = step {
-                self.fail(Some(error));
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        again(cx)
+    }
+
+    /// `or_else` writes when the reactor knows of no room.
+    fn poll_step(&mut self, cx: &mut Context<'_>, or_else: TryWrite) -> Poll<Step> {
+        self.poll_feed(cx);
+        let Some(end) = &mut self.end else {
+            return Poll::Ready(Step::Quiet);
+        };
+        let result = if !self.outbox.is_empty() {
+            let (slices, n) = self.outbox.slices();
+            let mut written = end.poll_write(cx, &slices[..n]);
+            if written.is_pending() {
+                written = or_else(end, cx, &slices[..n]);
+            }
+            if written.is_pending() && self.outbox.len() >= OUTBOX_HIGH_WATER {
+                end.grow();
+            }
+            ready!(written).map(|n| self.wrote(n))
+        } else if self.unflushed {
+            ready!(end.poll_flush(cx)).map(|()| self.unflushed = false)
+        } else if self.feed.is_some() {
+            return Poll::Pending;
+        } else if self.closing {
+            let closed = ready!(end.poll_close(cx));
+            self.end = None;
+            closed
+        } else {
+            return Poll::Ready(Step::Quiet);
+        };
+        if let Err(error) = result {
+            self.fail(Some(error));
+        }
+        Poll::Ready(Step::Moved)
     }
 
     /// All that was queued has been written; an error if some of it cannot be.
