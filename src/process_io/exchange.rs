@@ -286,7 +286,7 @@ impl ProcessIo {
         }
         let written = self.stop_sending(&sending);
         // What came of one stream must not be lost when the other has failed.
-        for source in [Source::Stdout, Source::Stderr] {
+        for source in Source::BOTH {
             self.recv.driver.check(source)?;
         }
         let mut take = |source| {

@@ -110,7 +110,7 @@ impl ProcessIo {
 
     /// Sets how much unread output is kept. What is kept already stays.
     pub fn set_limits(&mut self, limits: Limits) {
-        for source in [Source::Stdout, Source::Stderr] {
+        for source in Source::BOTH {
             self.recv.driver.set_limit(source, limits.get(source));
         }
     }

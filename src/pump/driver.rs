@@ -13,7 +13,7 @@ use super::{
     Want,
     exit::{Exit, Streams},
     read::{Reader, Step},
-    stages::Stage,
+    stages::Stages,
     stop::Stop,
     wakers::waker_for,
 };
@@ -30,8 +30,7 @@ use crate::{
 pub(crate) struct Driver {
     pub(super) stdout: Reader,
     pub(super) stderr: Reader,
-    /// Of a pipeline, in order.
-    pub(super) stages: Vec<Stage>,
+    pub(super) stages: Stages,
     pub(super) exit: Exit,
     /// Whose turn it is when both streams have something.
     turn: Source,
@@ -40,11 +39,6 @@ pub(crate) struct Driver {
     pub(super) elapsed: Option<Duration>,
     pub(super) stop: Stop,
     line_options: LineOptions,
-    /// Which stage's stderr is to be looked at first, and whether that comes before all else.
-    pub(super) next_stage: usize,
-    pub(super) stages_first: bool,
-    /// How many stages' exits the stream of stage events has told.
-    pub(super) told_stages: usize,
     /// Of the task that waits.
     waker: Waker,
     /// How many times in a row the stream whose turn it was had nothing.
@@ -68,18 +62,13 @@ impl Driver {
         Self {
             stdout: Reader::new(stdout, limits.get(Source::Stdout)),
             stderr: Reader::new(stderr, limits.get(Source::Stderr)),
-            stages: (stages.into_iter())
-                .map(|stage| Stage::new(stage, limits.get(Source::Stderr)))
-                .collect(),
+            stages: Stages::new(stages, limits.get(Source::Stderr)),
             exit: Exit::new(&guard.control, drain),
             turn: Source::Stdout,
             pipes_held: false,
             elapsed: None,
             stop: Stop::default(),
             line_options: LineOptions::default(),
-            next_stage: 0,
-            stages_first: false,
-            told_stages: 0,
             waker: Waker::noop().clone(),
             passed_over: 0,
             hasty: 0,
@@ -113,7 +102,7 @@ impl Driver {
     pub(crate) fn set_limit(&mut self, source: Source, limit: Limit) {
         self.reader_mut(source).inbox.set_limit(limit);
         if source == Source::Stderr {
-            for stage in &mut self.stages {
+            for stage in &mut self.stages.all {
                 stage.stderr.inbox.set_limit(limit);
             }
         }
@@ -121,13 +110,13 @@ impl Driver {
 
     /// All that is read.
     pub(super) fn readers(&self) -> impl Iterator<Item = &Reader> {
-        let stages = self.stages.iter().map(|stage| &stage.stderr);
+        let stages = self.stages.all.iter().map(|stage| &stage.stderr);
         [&self.stdout, &self.stderr].into_iter().chain(stages)
     }
 
     /// All that is read.
     pub(super) fn readers_mut(&mut self) -> impl Iterator<Item = &mut Reader> {
-        let stages = self.stages.iter_mut().map(|stage| &mut stage.stderr);
+        let stages = self.stages.all.iter_mut().map(|stage| &mut stage.stderr);
         [&mut self.stdout, &mut self.stderr]
             .into_iter()
             .chain(stages)
@@ -324,7 +313,7 @@ impl Driver {
         let steps = [
             self.stdout.poll_step(cx, want[0], ask),
             self.stderr.poll_step(cx, want[1], ask),
-            self.poll_stages(cx, want, ask),
+            self.stages.poll_step(cx, want, ask),
         ];
         let streams = if self.readers().all(Reader::is_closed) {
             Streams::Closed
@@ -368,7 +357,7 @@ impl Driver {
         let span = &self.guard.span;
         span.written(self.guard.written());
         span.received(Source::Stdout, self.stdout.received());
-        let stages = self.stages.iter().map(|stage| stage.stderr.received());
+        let stages = self.stages.all.iter().map(|stage| stage.stderr.received());
         span.received(Source::Stderr, self.stderr.received() + stages.sum::<u64>());
     }
 

@@ -15,7 +15,12 @@ use std::{
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::{limits::Drain, shutdown::Alarm, transport::Control};
+use super::after;
+use crate::{
+    limits::{DEFAULT_DRAIN_CAP, Drain},
+    shutdown::Alarm,
+    transport::Control,
+};
 
 pub(crate) struct Exit {
     phase: Phase,
@@ -108,9 +113,14 @@ impl Exit {
 
     /// Does not wait for ever for a descendant that is out of reach.
     pub(super) fn bound_drain(&mut self) {
-        if self.drain == Drain::UntilEof {
-            self.drain = Drain::default();
-        }
+        self.drain = match self.drain {
+            Drain::UntilEof => Drain::default(),
+            Drain::Linger { idle, cap } if after(cap).is_none() => Drain::Linger {
+                idle,
+                cap: DEFAULT_DRAIN_CAP,
+            },
+            bounded => bounded,
+        };
     }
 
     /// The child does not exit.

@@ -77,7 +77,7 @@ impl Pump<'_> {
         if let Poll::Ready(Err(error)) = self.stuck::<()>([Want::Fill; 2]) {
             return Some(error);
         }
-        for source in [Source::Stdout, Source::Stderr] {
+        for source in Source::BOTH {
             if let Some(error) = self.driver.take_error(source) {
                 return Some(error);
             }
@@ -111,7 +111,7 @@ impl Driver {
     pub(super) fn take_output(&mut self) -> Output {
         let stdout = self.stdout.inbox.take_limited();
         let stderr = self.stderr.inbox.take_limited();
-        let stages = (self.stages.iter_mut())
+        let stages = (self.stages.all.iter_mut())
             .map(|stage| stage.stderr.inbox.take_limited())
             .collect();
         self.output_of(stdout, stderr, stages)
@@ -121,7 +121,7 @@ impl Driver {
     pub(super) fn peek_output(&self) -> Output {
         let stdout = self.stdout.inbox.last(usize::MAX);
         let stderr = self.stderr.inbox.last(usize::MAX);
-        let stages = (self.stages.iter())
+        let stages = (self.stages.all.iter())
             .map(|stage| stage.stderr.inbox.last(usize::MAX))
             .collect();
         self.output_of(stdout, stderr, stages)
@@ -132,7 +132,7 @@ impl Driver {
         let first = self.readers().filter_map(Reader::first).min();
         Output {
             status: self.exit.status,
-            stages: self.stage_outputs(stages, &stderr),
+            stages: (self.stages).outputs(stages, (&stderr, self.stderr.inbox.omitted())),
             stdout,
             stderr,
             stdout_omitted: self.stdout.inbox.omitted(),

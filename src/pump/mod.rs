@@ -7,13 +7,14 @@
 //! | `exit` | `Exit`: watches the process and decides when the run is over |
 //! | `driver` | `Driver`: both readers and the exit |
 //! | `pass` | `Pump`: a driver with, usually, a writer; and how they move together |
-//! | `stages` | `Stage`: what the stages of a pipeline have each for itself |
+//! | `stages` | `Stages`: what the stages of a pipeline have each for itself |
 //! | `stop` | `Stop`: a run that is cut short, or shut down |
-//! | `receive`, `send`, `finish`, `window` | the questions that consumers ask of a `Pump`: is there a piece, is it all sent, is it over, has it been silent. Each makes all the pipes move before it answers "not yet" |
+//! | `receive`, `send`, `copy`, `finish`, `window` | the questions that consumers ask of a `Pump`: is there a piece, is it all sent, is it over, has it been silent. Each makes all the pipes move before it answers "not yet" |
 //! | `wakers` | `Wakers`: two tasks that wait on one handle |
 //!
 //! Every bit of progress is kept here, in the handle, and none in a future.
 
+mod copy;
 mod driver;
 mod exit;
 mod finish;

@@ -29,8 +29,7 @@ impl Pump<'_> {
         }
         moved |= self.driver.pass(cx, want, direct);
         moved |= self.mind(cx, want, direct);
-        let stopped = self.driver.stop.descent.is_some() && !self.driver.exit.is_running();
-        if self.driver.is_over() || stopped {
+        if self.driver.is_over() {
             if let Some(writer) = self.writer.as_deref_mut() {
                 writer.abandon();
             }
@@ -40,14 +39,14 @@ impl Pump<'_> {
 
     /// Nothing moved: that is an error if it is because of a limit that applies to what was wanted.
     pub(crate) fn stuck<T>(&self, want: [Want; 2]) -> Poll<Result<T>> {
-        for (source, want) in [Source::Stdout, Source::Stderr].into_iter().zip(want) {
+        for (source, want) in Source::BOTH.into_iter().zip(want) {
             let inbox = &self.driver.reader(source).inbox;
             if want == Want::Fill && inbox.is_over() {
                 let kind = Kind::Limit(source, inbox.limit().bytes);
                 return Poll::Ready(Err(self.driver.error(kind)));
             }
         }
-        if (self.driver.stages.iter()).any(|stage| stage.stderr.inbox.is_over()) {
+        if (self.driver.stages.all.iter()).any(|stage| stage.stderr.inbox.is_over()) {
             let kind = Kind::Limit(Source::Stderr, self.driver.limit(Source::Stderr).bytes);
             return Poll::Ready(Err(self.driver.error(kind)));
         }

@@ -1,9 +1,6 @@
 //! What has come: a piece of one stream, of either, an event.
 
-use std::{
-    io,
-    task::{Context, Poll, Waker, ready},
-};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
@@ -12,7 +9,6 @@ use crate::{
     error::{Error, Result},
     event::{Event, Source},
     limits::STEPS_PER_POLL,
-    sys::Outlet,
 };
 
 impl Pump<'_> {
@@ -52,27 +48,27 @@ impl Pump<'_> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<(usize, Source, Bytes)>>> {
-        let last = self.driver.stages.len().saturating_sub(1);
+        let last = self.driver.stages.all.len().saturating_sub(1);
         let of_stage = |(stage, data)| Poll::Ready(Some(Ok((stage, Source::Stderr, data))));
         for _ in 0..STEPS_PER_POLL {
             let turn = self.driver.whose_turn();
             let moved = self.pass(cx, [Want::Piece; 2], false);
-            if std::mem::take(&mut self.driver.stages_first) {
-                if let Some(piece) = self.driver.take_stage() {
+            if std::mem::take(&mut self.driver.stages.first) {
+                if let Some(piece) = self.driver.stages.take() {
                     return of_stage(piece);
                 }
             }
             for source in [turn, turn.other()] {
                 if let Some(data) = self.driver.reader_mut(source).take(usize::MAX) {
                     self.driver.end_turn(source);
-                    self.driver.stages_first = last > 0;
+                    self.driver.stages.first = last > 0;
                     return Poll::Ready(Some(Ok((last, source, data))));
                 }
                 if let Some(error) = self.driver.take_io_error(source) {
                     return Poll::Ready(Some(Err(error)));
                 }
             }
-            if let Some(piece) = self.driver.take_stage() {
+            if let Some(piece) = self.driver.stages.take() {
                 return of_stage(piece);
             }
             let ended = |&source: &Source| self.driver.is_ended(source);
@@ -81,51 +77,6 @@ impl Pump<'_> {
             }
             if !moved {
                 return Poll::Pending;
-            }
-        }
-        again(cx)
-    }
-
-    /// Moves what `source` says on without copying it here: how many bytes, 0 if that cannot be done or there will be no more.
-    pub(crate) fn poll_splice(
-        &mut self,
-        cx: &mut Context<'_>,
-        source: Source,
-        to: &Outlet,
-    ) -> Poll<Result<u64, io::Error>> {
-        // What a dead child left is little, and is told apart from what its descendants write.
-        if !self.is_running() || self.driver.stop.cause.is_some() {
-            return Poll::Ready(Ok(0));
-        }
-        match self.driver.reader_mut(source).poll_splice(cx, to) {
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                Poll::Ready(Ok(0))
-            }
-            moved => moved,
-        }
-    }
-
-    /// The child's exit has not been seen.
-    pub(crate) fn is_running(&self) -> bool {
-        self.driver.exit.is_running()
-    }
-
-    /// All but `source` moves. The error, if the run has been cut short meanwhile or a limit was reached.
-    pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>, source: Source) -> Poll<Error> {
-        let want = only(source, Want::Nothing);
-        for _ in 0..STEPS_PER_POLL {
-            let moved = self.pass(cx, want, false);
-            // What is left in the pipe stays there: nobody takes it.
-            if !self.driver.exit.is_running() {
-                if let Some(error) = self.driver.stop_error() {
-                    return Poll::Ready(error);
-                }
-            }
-            if !moved {
-                return match self.stuck::<()>(want) {
-                    Poll::Ready(Err(error)) => Poll::Ready(error),
-                    _ => Poll::Pending,
-                };
             }
         }
         again(cx)
@@ -161,10 +112,10 @@ impl Pump<'_> {
         if let Some(error) = ready!(self.poll_end(cx)) {
             return Poll::Ready(Some(Err(error)));
         }
-        let stage = self.driver.told_stages;
-        self.driver.told_stages += 1;
-        self.driver.told_exit = self.driver.told_stages >= self.driver.stages.len();
-        let status = match self.driver.stages.get(stage).and_then(Stage::status) {
+        let stage = self.driver.stages.told;
+        self.driver.stages.told += 1;
+        self.driver.told_exit = self.driver.stages.told >= self.driver.stages.all.len();
+        let status = match self.driver.stages.all.get(stage).and_then(Stage::status) {
             Some(status) => Ok(status),
             None => self.driver.status(),
         };

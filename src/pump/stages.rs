@@ -1,11 +1,11 @@
-//! [`Stage`]: what the stages of a pipeline have each for itself.
+//! [`Stages`]: what the stages of a pipeline have each for itself.
 
 use std::{process::ExitStatus, sync::Arc, task::Context};
 
 use bytes::Bytes;
 
 use super::{
-    Driver, Want,
+    Want,
     read::{Reader, Step},
 };
 use crate::{
@@ -13,6 +13,16 @@ use crate::{
     output::StageOutput,
     transport::{Process, StageParts},
 };
+
+/// The stages of a pipeline, in order; none, if it is a single child.
+pub(super) struct Stages {
+    pub(super) all: Vec<Stage>,
+    /// Whose stderr is to be looked at first, and whether that comes before all else.
+    next: usize,
+    pub(super) first: bool,
+    /// How many exits the stream of stage events has told.
+    pub(super) told: usize,
+}
 
 /// A stage of a pipeline. The stderr of the last one is in the driver, and this one's is closed.
 pub(super) struct Stage {
@@ -35,16 +45,26 @@ impl Stage {
     }
 }
 
-impl Driver {
+impl Stages {
+    pub(super) fn new(parts: Vec<StageParts>, limit: Limit) -> Self {
+        let stage = |parts| Stage::new(parts, limit);
+        Self {
+            all: parts.into_iter().map(stage).collect(),
+            next: 0,
+            first: false,
+            told: 0,
+        }
+    }
+
     /// Reads the stderr of each stage but the last once: a piece where pieces are wanted of everything.
-    pub(super) fn poll_stages(&mut self, cx: &mut Context<'_>, want: [Want; 2], ask: bool) -> Step {
+    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>, want: [Want; 2], ask: bool) -> Step {
         let want = match want {
             [Want::Piece, Want::Piece] => Want::Piece,
             [Want::Hold, Want::Hold] => Want::Hold,
             _ => Want::Fill,
         };
         let mut all = Step::Quiet;
-        for stage in &mut self.stages {
+        for stage in &mut self.all {
             match stage.stderr.poll_step(cx, want, ask) {
                 Step::Moved => all = Step::Moved,
                 Step::Held if all == Step::Quiet => all = Step::Held,
@@ -55,22 +75,23 @@ impl Driver {
     }
 
     /// Takes a piece of the stderr of any stage but the last.
-    pub(super) fn take_stage(&mut self) -> Option<(usize, Bytes)> {
-        let n = self.stages.len();
+    pub(super) fn take(&mut self) -> Option<(usize, Bytes)> {
+        let n = self.all.len();
         let (at, data) = (0..n).find_map(|step| {
-            let at = (self.next_stage + step) % n;
-            Some((at, self.stages[at].stderr.take(usize::MAX)?))
+            let at = (self.next + step) % n;
+            Some((at, self.all[at].stderr.take(usize::MAX)?))
         })?;
-        self.next_stage = at + 1;
+        self.next = at + 1;
         Some((at, data))
     }
 
-    /// How each stage did. What was collected of its stderr is in `stderr`, of the last stage in `last`.
-    pub(super) fn stage_outputs(&self, mut stderr: Vec<Bytes>, last: &Bytes) -> Vec<StageOutput> {
+    /// How each did. What was collected of its stderr is in `stderr`, of the last stage in `last`, with the bytes that were
+    /// omitted there.
+    pub(super) fn outputs(&self, mut stderr: Vec<Bytes>, last: (&Bytes, u64)) -> Vec<StageOutput> {
         if let Some(bytes) = stderr.last_mut() {
-            *bytes = last.clone();
+            *bytes = last.0.clone();
         }
-        let mut outputs: Vec<_> = (self.stages.iter().zip(stderr))
+        let mut outputs: Vec<_> = (self.all.iter().zip(stderr))
             .map(|(stage, bytes)| StageOutput {
                 command: Arc::clone(&stage.command),
                 status: stage.status(),
@@ -79,8 +100,8 @@ impl Driver {
                 usage: stage.process.usage(),
             })
             .collect();
-        if let Some(last) = outputs.last_mut() {
-            last.stderr_omitted = self.stderr.inbox.omitted();
+        if let Some(output) = outputs.last_mut() {
+            output.stderr_omitted = last.1;
         }
         outputs
     }

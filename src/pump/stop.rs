@@ -102,12 +102,7 @@ impl Pump<'_> {
     fn is_held_back(&self, want: [Want; 2]) -> bool {
         let streams = Source::BOTH.into_iter().zip(want);
         (streams.map(|(source, want)| self.driver.reader(source).is_held_back(want)))
-            .chain(
-                self.driver
-                    .stages
-                    .iter()
-                    .map(|stage| stage.stderr.is_blocked()),
-            )
+            .chain((self.driver.stages.all.iter()).map(|stage| stage.stderr.is_blocked()))
             .any(|held_back| held_back)
     }
 

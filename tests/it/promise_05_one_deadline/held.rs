@@ -225,11 +225,18 @@ mod out_of_reach {
         cap: Duration::from_millis(400),
     };
 
+    /// The clock cannot represent when that ends.
+    const ENDLESS: Drain = Drain::Linger {
+        idle: Duration::MAX,
+        cap: Duration::MAX,
+    };
+
     #[tokio::test]
     async fn collecting_ends_all_the_same() {
         for cause in Cause::ALL {
             for (mode, drain) in [
                 ("quiet", Drain::UntilEof),
+                ("quiet", ENDLESS),
                 ("quiet", Drain::Immediate),
                 ("chatty", BRIEF),
                 ("flood", BRIEF),
