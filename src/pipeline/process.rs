@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(super) struct Stages {
-    /// The first leads the group of all, if they have one of their own.
+    /// Of which the first leads the group of all, if they have one of their own.
     pub(super) processes: Vec<Arc<sys::Process>>,
     pub(super) own_group: bool,
     /// What the pipes between them took of the budget.
@@ -69,16 +69,21 @@ impl Process for Stages {
             .fold(Ok(()), io::Result::and)
     }
 
+    /// To the group by way of one stage, for each is to get it once, and to those that have left it. The first stage may have
+    /// been reaped, if the pipeline has been let go.
     fn signal_tree(&self, signal: Signal) -> io::Result<()> {
-        match self.processes.first() {
-            Some(leader) if self.own_group => {
-                let strayed = self.processes[1..]
-                    .iter()
-                    .map(|process| process.signal(signal.as_raw(), Scope::Strayed));
-                strayed.fold(Process::signal_tree(&**leader, signal), io::Result::and)
-            }
-            _ => Process::signal(self, signal),
+        if !self.own_group {
+            return Process::signal(self, signal);
         }
+        let way = (self.processes.iter()).position(|process| process.keeps_group());
+        let send = |(at, process): (usize, &Arc<sys::Process>)| {
+            let scope = match Some(at) == way {
+                true => Scope::Tree,
+                false => Scope::Strayed,
+            };
+            process.signal(signal.as_raw(), scope)
+        };
+        (self.processes.iter().enumerate().map(send)).fold(Ok(()), io::Result::and)
     }
 
     /// Of all stages together; the memory is that of the largest.

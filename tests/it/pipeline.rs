@@ -312,4 +312,25 @@ mod life {
         drop(io);
         eventually("the stage is gone", || !exists(pid)).await;
     }
+
+    /// The first stage, whose id is that of the group, has been reaped by then.
+    #[tokio::test]
+    async fn a_pipeline_that_was_let_go_can_still_be_killed() {
+        let mut io = ProcessIo::builder(sh("exit"))
+            .pipe(sh("echo pid $$; sleep 300 & echo pid $!; wait"))
+            .pipe(child(&["cat"]))
+            .spawn()
+            .unwrap();
+        let first = io.id().unwrap();
+        let mut alive = Vec::new();
+        for _ in 0..2 {
+            let line = within(io.recv_line(Source::Stdout)).await.unwrap().unwrap();
+            alive.extend(pids(line.as_bytes()));
+        }
+        let control = io.detach();
+        eventually("the first stage is reaped", || !exists(first)).await;
+        assert!(alive.iter().all(|pid| is_alive(*pid)));
+        control.kill_tree().unwrap();
+        eventually("all are gone", || !alive.iter().any(|pid| exists(*pid))).await;
+    }
 }

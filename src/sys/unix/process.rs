@@ -155,7 +155,10 @@ impl Process {
         let sent = match (scope, self.group) {
             (Scope::Tree, Some(group)) => {
                 let strayed = self.signal_strayed(group, number, running);
-                no_zombies(send::to_group(group, number), running).and(strayed)
+                match self.keeps(group) {
+                    true => no_zombies(send::to_group(group, number), running).and(strayed),
+                    false => strayed,
+                }
             }
             (Scope::Strayed, Some(group)) => self.signal_strayed(group, number, running),
             _ if running => self.signal_child(number),
@@ -165,6 +168,19 @@ impl Process {
             Err(Errno::SRCH) => Ok(()),
             sent => Ok(sent?),
         }
+    }
+
+    /// Whether a signal to its tree reaches its group: the id of that is surely still the group's.
+    pub(crate) fn keeps_group(&self) -> bool {
+        let state = self.state();
+        let reaped = matches!(*state, State::Reaped(..) | State::Lost);
+        !reaped && self.group.is_some_and(|group| self.keeps(group))
+    }
+
+    /// Of a child that has not been reaped: a group's id is not used again while its leader has not been reaped either, which
+    /// may be this child or its guardian, or while anybody is in it.
+    fn keeps(&self, group: Pid) -> bool {
+        group == self.pid || self.guardian().is_some() || getpgid(Some(self.pid)) == Ok(group)
     }
 
     /// A child that does not lead its group may have left it, and may lead another, whose id is its own.

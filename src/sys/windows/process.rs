@@ -123,6 +123,11 @@ impl Process {
         }
     }
 
+    /// Whether a signal to its tree reaches its job.
+    pub(crate) fn keeps_group(&self) -> bool {
+        self.job.is_some()
+    }
+
     /// What it used, once it has exited.
     pub(crate) fn usage(&self) -> Option<Usage> {
         self.observe().ok()??;
