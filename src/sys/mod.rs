@@ -20,6 +20,8 @@
 //! Reads and writes report a closed pipe as POSIX does: end-of-file is `Ok(0)`, a reader that is gone
 //! is [`BrokenPipe`](std::io::ErrorKind::BrokenPipe).
 
+use std::io;
+
 use crate::stdio::Redirect;
 
 #[cfg(unix)]
@@ -38,6 +40,17 @@ pub(crate) use windows::*;
 
 #[cfg(not(any(unix, windows)))]
 compile_error!("process-io needs processes: Unix or Windows");
+
+/// Milliseconds between attempts to execute a file that is open for writing.
+const BUSY_PAUSES: [u64; 6] = [1, 2, 4, 8, 16, 32];
+
+/// What is asked for cannot be done in the group of this process.
+fn not_its_own_group() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "only a process group of its own can die with its parent",
+    )
+}
 
 /// What the child's ends are to be connected to.
 #[derive(Debug)]

@@ -15,16 +15,13 @@ use std::{
 use rustix::process::Pid;
 
 use super::{
-    super::{Ends, Group, Spawned},
+    super::{BUSY_PAUSES, Ends, Group, Spawned, not_its_own_group},
     PipeReader, PipeWriter, Process,
     grown::Grown,
     guardian::Guardian,
     raw,
 };
 use crate::stdio::Redirect;
-
-/// Milliseconds between attempts to execute a file that is open for writing.
-const BUSY_PAUSES: [u64; 6] = [1, 2, 4, 8, 16, 32];
 
 /// Of `setpgid(2)`: a new group, whose id is the process id.
 const LEADER: i32 = 0;
@@ -58,10 +55,7 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
     }
     let guardian = match ends.group {
         Group::Shared if ends.die_with_parent => {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "only a process group of its own can die with its parent",
-            ));
+            return Err(not_its_own_group());
         }
         Group::Own if ends.die_with_parent => Some(Arc::new(Guardian::start()?)),
         Group::Shared | Group::Own => None,

@@ -19,7 +19,7 @@ use windows_sys::Win32::{
 };
 
 use super::{
-    super::{Ends, Group, Spawned},
+    super::{BUSY_PAUSES, Ends, Group, Spawned, not_its_own_group},
     PipeReader, PipeWriter, Process,
     job::{self, Job},
     overlapped::code,
@@ -28,17 +28,12 @@ use super::{
 };
 use crate::stdio::Redirect;
 
-/// Milliseconds between attempts to execute a file that is open for writing.
-const BUSY_PAUSES: [u64; 6] = [1, 2, 4, 8, 16, 32];
 /// With any of these the child does not share our console.
 const OTHER_CONSOLE: u32 = CREATE_NEW_CONSOLE | CREATE_NO_WINDOW | DETACHED_PROCESS;
 
 pub(crate) fn spawn(command: &mut Command, ends: Ends<'_>) -> io::Result<Spawned> {
     if ends.die_with_parent && !matches!(ends.group, Group::Own) {
-        return Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "only a process group of its own can die with its parent",
-        ));
+        return Err(not_its_own_group());
     }
     let job = match ends.group {
         Group::Own => Some(Arc::new(Job::new(ends.die_with_parent)?)),
