@@ -228,7 +228,8 @@ impl Error {
         self.0.kind == Kind::Input
     }
 
-    /// What the child's output was to be [copied](crate::ProcessIo::copy_to) to failed.
+    /// What the child's output was to be copied to failed, see [`copy_to`](crate::ProcessIo::copy_to) and
+    /// [`Stage::tee`](crate::Stage::tee).
     pub fn is_output(&self) -> bool {
         matches!(self.0.kind, Kind::Output(_))
     }

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fmt, future::IntoFuture, io, sync::Arc};
 
-use tokio::{process::Command, runtime::Handle, time::Instant};
+use tokio::{io::AsyncWrite, process::Command, runtime::Handle, time::Instant};
 
 use super::process::Stages;
 use crate::{
@@ -12,14 +12,14 @@ use crate::{
     process_io::{Collect, ProcessIo},
     stdio::Redirect,
     sys::{self, Ends, Group, PipeGrowth, Spawned},
-    transport::{Parts, Process, ReadEnd, StageParts, WriteEnd},
+    transport::{Parts, Process, ReadEnd, StageParts, TeeParts, WriteEnd},
 };
 
 /// Several commands that run at the same time, the output of each the input of the next; made by
 /// [`Builder::pipe`]. `.await` runs it to the end, [`spawn`](Pipeline::spawn) starts it.
 ///
 /// The pipes between the stages are the kernel's, and larger than a shell's: the data of one stage goes to the next without
-/// coming by here. What a shell does with `a | b | c` and `set -o pipefail`, this does for one [`ProcessIo`]: its stdin is that of
+/// coming by here, unless it is to be [copied](Stage::tee). What a shell does with `a | b | c` and `set -o pipefail`, this does for one [`ProcessIo`]: its stdin is that of
 /// the first stage, its stdout that of the last, and its stderr that of the last too. What the other stages write to stderr
 /// is in [`Output::stages`](crate::Output::stages) and among the events, see
 /// [`stage_events`](ProcessIo::stage_events).
@@ -59,6 +59,7 @@ pub struct Stage {
     command: Command,
     stderr: Option<Redirect>,
     secrets: Vec<OsString>,
+    tee: Option<WriteEnd>,
 }
 
 impl Stage {
@@ -68,6 +69,7 @@ impl Stage {
             command: command.into(),
             stderr: Some(Redirect::Pipe),
             secrets: Vec::new(),
+            tee: None,
         }
     }
 
@@ -80,6 +82,34 @@ impl Stage {
     /// Connects its stderr to wherever its stdout goes: `|&` in a shell.
     pub fn merge_stderr(mut self) -> Self {
         self.stderr = None;
+        self
+    }
+
+    /// Copies what it is given to read into `writer` too, as `tee` does in a shell: a file, or what somebody else reads from.
+    ///
+    /// The data comes by this process then, and moves only while the pipeline is awaited or read from, as fast as the slower of
+    /// the two takes it. `writer` is shut down at the end. It gets every byte until this stage reads no more; then the
+    /// stage before is told, as it would be without this. If `writer` fails the pipeline goes on without it, and at its
+    /// end there is an error for which [`is_output`](crate::Error::is_output) holds.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo, Stage};
+    ///
+    /// let log = tempfile::NamedTempFile::new()?;
+    /// let file = tokio::fs::File::from_std(log.reopen()?);
+    /// let output = ProcessIo::builder(Command::new("sort"))
+    ///     .input("b\nc\na\nb\n")
+    ///     .pipe(Stage::new(Command::new("uniq")).tee(file))
+    ///     .await?;
+    /// assert_eq!(output.stdout, "a\nb\nc\n");
+    /// assert_eq!(std::fs::read(log)?, b"a\nb\nb\nc\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn tee(mut self, writer: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+        self.tee = Some(WriteEnd::Any(Box::new(writer)));
         self
     }
 
@@ -99,6 +129,7 @@ impl fmt::Debug for Stage {
         f.debug_struct("Stage")
             .field("command", &self.line())
             .field("stderr", &self.stderr)
+            .field("tee", &self.tee.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -156,8 +187,13 @@ impl Pipeline {
         let mut stdin = std::mem::take(&mut first.stdin);
         let mut stdout = Some(std::mem::take(&mut first.stdout));
         let mut stages = vec![(&mut first.command, &mut first.stderr)];
-        stages.extend((self.rest.iter_mut()).map(|stage| (&mut stage.command, &mut stage.stderr)));
-        for (at, (command, stderr)) in stages.into_iter().enumerate() {
+        let mut copies = Vec::new();
+        for stage in &mut self.rest {
+            stages.push((&mut stage.command, &mut stage.stderr));
+            copies.push(stage.tee.take());
+        }
+        copies.push(None);
+        for (at, ((command, stderr), copy)) in stages.into_iter().zip(copies).enumerate() {
             let fail = |kind, source| {
                 let stage = Some(lines[at].clone());
                 Err(error(kind).with_stage(stage).with_source(source))
@@ -165,6 +201,7 @@ impl Pipeline {
             let is_last = at + 1 == lines.len();
             let (write, read) = match stdout.take_if(|_| is_last) {
                 Some(stdout) => (stdout, Redirect::Null),
+                None if copy.is_some() => (Redirect::Pipe, Redirect::Pipe),
                 None => match started.pipe() {
                     Ok(ends) => ends,
                     Err(source) => return fail(Kind::Spawn, source),
@@ -181,7 +218,7 @@ impl Pipeline {
                 retry_busy: first.retry_busy,
             };
             match sys::spawn(command, ends) {
-                Ok(spawned) => started.add(spawned, lines[at].clone()),
+                Ok(spawned) => started.add(spawned, lines[at].clone(), copy),
                 Err(source) => return fail(sys::fault(command.as_std(), &source), source),
             }
         }
@@ -212,6 +249,8 @@ struct Started {
     parts: Vec<StageParts>,
     stdin: Option<WriteEnd>,
     stdout: Option<ReadEnd>,
+    /// Where the next stage's input comes from and what that is copied to, if it is.
+    tee: Option<(ReadEnd, WriteEnd)>,
 }
 
 impl Started {
@@ -224,6 +263,7 @@ impl Started {
             parts: Vec::new(),
             stdin: None,
             stdout: None,
+            tee: None,
         }
     }
 
@@ -243,14 +283,26 @@ impl Started {
         Ok((write.into(), read.into()))
     }
 
-    fn add(&mut self, spawned: Spawned, command: Arc<str>) {
+    /// `copy` gets what the stage writes for the next one.
+    fn add(&mut self, spawned: Spawned, command: Arc<str>, copy: Option<WriteEnd>) {
         let process = Arc::new(spawned.process);
-        self.stdin = self.stdin.take().or(spawned.stdin.map(WriteEnd::Pipe));
-        self.stdout = spawned.stdout.map(ReadEnd::Pipe);
+        let stdin = spawned.stdin.map(WriteEnd::Pipe);
+        match (self.tee.take(), self.parts.last_mut()) {
+            (Some((from, copy)), Some(before)) => {
+                before.tee = stdin.map(|next| TeeParts { from, next, copy });
+            }
+            _ => self.stdin = self.stdin.take().or(stdin),
+        }
+        let stdout = spawned.stdout.map(ReadEnd::Pipe);
+        match copy {
+            Some(copy) => self.tee = stdout.map(|from| (from, copy)),
+            None => self.stdout = stdout,
+        }
         self.parts.push(StageParts {
             stderr: spawned.stderr.map(ReadEnd::Pipe),
             process: process.clone(),
             command,
+            tee: None,
         });
         self.processes.push(process);
     }

@@ -15,6 +15,7 @@ use super::{
     read::{Reader, Step},
     stages::Stages,
     stop::Stop,
+    tee::Tee,
     wakers::waker_for,
 };
 use crate::{
@@ -315,10 +316,10 @@ impl Driver {
             self.stderr.poll_step(cx, want[1], ask),
             self.stages.poll_step(cx, want, ask),
         ];
-        let streams = if self.readers().all(Reader::is_closed) {
-            Streams::Closed
-        } else if self.is_owed(want) {
+        let streams = if self.is_owed(want) {
             Streams::Owing
+        } else if self.is_closed() {
+            Streams::Closed
         } else if steps == [Step::Quiet; 3] {
             Streams::Silent
         } else {
@@ -333,20 +334,28 @@ impl Driver {
         seen || over || steps.contains(&Step::Moved)
     }
 
+    /// Nothing more will come of anything.
+    fn is_closed(&self) -> bool {
+        self.readers().all(Reader::is_closed) && self.stages.tees().all(Tee::is_closed)
+    }
+
     /// Something that the child wrote is still in a pipe, and will be read. When the run was cut short nothing is waited for
     /// that there is no room for.
     fn is_owed(&self, want: [Want; 2]) -> bool {
         let wants = want.into_iter().chain(std::iter::repeat(Want::Fill));
         let cut = self.stop.cause.is_some();
-        (self.readers().zip(wants))
-            .any(|(reader, want)| reader.is_owed() && !(cut && reader.is_held_back(want)))
+        let copied = cut || !self.stages.tees().any(Tee::is_owed);
+        let read = (self.readers().zip(wants))
+            .all(|(reader, want)| !reader.is_owed() || (cut && reader.is_held_back(want)));
+        !(copied && read)
     }
 
     /// The run is over: lets go of the pipes and of the process.
     pub(super) fn finish(&mut self) {
-        let ended = self.readers().all(Reader::is_closed);
-        self.pipes_held = !ended;
-        self.readers_mut().for_each(Reader::close);
+        self.pipes_held = !self.is_closed();
+        self.stdout.close();
+        self.stderr.close();
+        self.stages.close();
         self.elapsed = Some(self.guard.started.elapsed());
         self.guard.release();
         self.record();

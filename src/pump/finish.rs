@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Driver, Pump, Want, again, read::Reader};
+use super::{Driver, Pump, Want, Writer, again, read::Reader};
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
@@ -26,7 +26,7 @@ impl Pump<'_> {
             let blocked = self.driver.is_blocked() && !self.driver.exit.is_running();
             if blocked || self.driver.is_over() {
                 let error = match self.driver.stop_error() {
-                    None if self.driver.is_over() => self.input_error(),
+                    None if self.driver.is_over() => self.side_error(),
                     error => error,
                 };
                 return Poll::Ready(error.map_or_else(|| self.driver.status(), Err));
@@ -82,13 +82,18 @@ impl Pump<'_> {
                 return Some(error);
             }
         }
-        self.input_error().or_else(|| self.driver.status().err())
+        self.side_error().or_else(|| self.driver.status().err())
     }
 
-    /// Why the source of the input failed, once.
-    pub(super) fn input_error(&mut self) -> Option<Error> {
-        let source = self.writer.as_deref_mut()?.take_feed_error()?;
-        Some(self.driver.error(Kind::Input).with_source(source))
+    /// Why what is beside the child failed, once: the source of its input, or what its output is copied to.
+    pub(super) fn side_error(&mut self) -> Option<Error> {
+        let writer = self.writer.as_deref_mut();
+        if let Some(source) = writer.and_then(Writer::take_feed_error) {
+            return Some(self.driver.error(Kind::Input).with_source(source));
+        }
+        let (stage, source) = self.driver.stages.take_error()?;
+        let error = self.driver.error(Kind::Output(Source::Stdout));
+        Some(error.with_stage(Some(stage)).with_source(source))
     }
 
     /// What there is so far.

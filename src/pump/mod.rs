@@ -8,6 +8,7 @@
 //! | `driver` | `Driver`: both readers and the exit |
 //! | `pass` | `Pump`: a driver with, usually, a writer; and how they move together |
 //! | `stages` | `Stages`: what the stages of a pipeline have each for itself |
+//! | `tee` | `Tee`: what one stage writes for the next, and is copied on the way |
 //! | `stop` | `Stop`: a run that is cut short, or shut down |
 //! | `receive`, `send`, `copy`, `finish`, `window` | the questions that consumers ask of a `Pump`: is there a piece, is it all sent, is it over, has it been silent. Each makes all the pipes move before it answers "not yet" |
 //! | `wakers` | `Wakers`: two tasks that wait on one handle |
@@ -24,6 +25,7 @@ mod receive;
 mod send;
 mod stages;
 mod stop;
+mod tee;
 mod wakers;
 mod window;
 mod write;

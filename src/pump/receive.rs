@@ -131,7 +131,7 @@ impl Pump<'_> {
         }
         let untold = std::mem::take(&mut self.driver.stop.untold);
         let stopped = self.driver.stop_error().filter(|_| untold);
-        Poll::Ready(stopped.or_else(|| self.input_error()))
+        Poll::Ready(stopped.or_else(|| self.side_error()))
     }
 
     /// What can be had of `source` without waiting: `None` if that is nothing now.

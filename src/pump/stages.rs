@@ -1,12 +1,13 @@
 //! [`Stages`]: what the stages of a pipeline have each for itself.
 
-use std::{process::ExitStatus, sync::Arc, task::Context};
+use std::{io, process::ExitStatus, sync::Arc, task::Context};
 
 use bytes::Bytes;
 
 use super::{
     Want,
     read::{Reader, Step},
+    tee::Tee,
 };
 use crate::{
     limits::Limit,
@@ -29,6 +30,8 @@ pub(super) struct Stage {
     pub(super) stderr: Reader,
     process: Arc<dyn Process>,
     command: Arc<str>,
+    /// What it writes for the next one, if that comes by here.
+    tee: Option<Tee>,
 }
 
 impl Stage {
@@ -37,6 +40,7 @@ impl Stage {
             stderr: Reader::new(parts.stderr, limit),
             process: parts.process,
             command: parts.command,
+            tee: parts.tee.map(Tee::new),
         }
     }
 
@@ -56,7 +60,29 @@ impl Stages {
         }
     }
 
-    /// Reads the stderr of each stage but the last once: a piece where pieces are wanted of everything.
+    /// What is copied between the stages.
+    pub(super) fn tees(&self) -> impl Iterator<Item = &Tee> {
+        self.all.iter().filter_map(|stage| stage.tee.as_ref())
+    }
+
+    /// Why what a stage wrote could not be copied, once.
+    pub(super) fn take_error(&mut self) -> Option<(Arc<str>, io::Error)> {
+        self.all.iter_mut().find_map(|stage| {
+            let error = stage.tee.as_mut()?.take_error()?;
+            Some((Arc::clone(&stage.command), error))
+        })
+    }
+
+    /// The run is over.
+    pub(super) fn close(&mut self) {
+        for stage in &mut self.all {
+            stage.stderr.close();
+            stage.tee.iter_mut().for_each(Tee::close);
+        }
+    }
+
+    /// Moves on what is copied between the stages, and reads the stderr of each but the last once: a piece where pieces are
+    /// wanted of everything.
     pub(super) fn poll_step(&mut self, cx: &mut Context<'_>, want: [Want; 2], ask: bool) -> Step {
         let want = match want {
             [Want::Piece, Want::Piece] => Want::Piece,
@@ -65,10 +91,14 @@ impl Stages {
         };
         let mut all = Step::Quiet;
         for stage in &mut self.all {
-            match stage.stderr.poll_step(cx, want, ask) {
-                Step::Moved => all = Step::Moved,
-                Step::Held if all == Step::Quiet => all = Step::Held,
-                Step::Held | Step::Quiet => {}
+            let tee = stage.tee.as_mut();
+            let tee = tee.map_or(Step::Quiet, |tee| tee.poll_step(cx, ask));
+            for step in [stage.stderr.poll_step(cx, want, ask), tee] {
+                match step {
+                    Step::Moved => all = Step::Moved,
+                    Step::Held if all == Step::Quiet => all = Step::Held,
+                    Step::Held | Step::Quiet => {}
+                }
             }
         }
         all

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{Driver, Pump, Want, Writer, again, read::Reader};
+use super::{Driver, Pump, Want, Writer, again, read::Reader, tee::Tee};
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
@@ -103,13 +103,15 @@ impl Pump<'_> {
         let streams = Source::BOTH.into_iter().zip(want);
         (streams.map(|(source, want)| self.driver.reader(source).is_held_back(want)))
             .chain((self.driver.stages.all.iter()).map(|stage| stage.stderr.is_blocked()))
+            .chain(self.driver.stages.tees().map(Tee::is_owed))
             .any(|held_back| held_back)
     }
 
     /// How many bytes have moved in all.
     fn moved(&self) -> u64 {
         let received: u64 = self.driver.readers().map(Reader::received).sum();
-        self.driver.guard().sent() + received
+        let copied: u64 = self.driver.stages.tees().map(Tee::taken).sum();
+        self.driver.guard().sent() + received + copied
     }
 
     fn progress(&self) -> (u64, bool, bool) {

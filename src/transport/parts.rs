@@ -63,6 +63,15 @@ pub(crate) struct StageParts {
     pub(crate) stderr: Option<ReadEnd>,
     pub(crate) process: Arc<dyn Process>,
     pub(crate) command: Arc<str>,
+    /// What it writes for the next stage comes by here.
+    pub(crate) tee: Option<TeeParts>,
+}
+
+/// What is between two stages if that is copied.
+pub(crate) struct TeeParts {
+    pub(crate) from: ReadEnd,
+    pub(crate) next: WriteEnd,
+    pub(crate) copy: WriteEnd,
 }
 
 impl Parts {

@@ -60,6 +60,7 @@ mod promise_10_errors_tell_the_cause;
 mod promise_10_failures_in_words;
 mod promise_10_nothing_left_to_spawn_with;
 mod splice_to;
+mod tee;
 
 mod windows;
 

@@ -1,0 +1,177 @@
+//! [`Tee`]: what one stage of a pipeline writes for the next, and is copied on the way.
+
+use std::{
+    io::{self, IoSlice},
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::read::Step;
+use crate::{
+    limits::{FULL_PIPE, MAX_READ},
+    transport::{ReadEnd, TeeParts, WriteEnd},
+};
+
+/// Takes a piece from a stage, and no other before both the next stage and the copy have it.
+pub(super) struct Tee {
+    /// Gone at end-of-file, and when the next stage reads no more, so that the one before it is told.
+    from: Option<ReadEnd>,
+    buffer: BytesMut,
+    next: Way,
+    copy: Way,
+    /// Bytes taken so far.
+    taken: u64,
+    error: Option<io::Error>,
+}
+
+/// One of the ways on.
+struct Way {
+    /// Gone once all is through, or when no more is taken.
+    end: Option<WriteEnd>,
+    left: Bytes,
+    /// The end may hold back some of what it took.
+    unflushed: bool,
+}
+
+impl Tee {
+    pub(super) fn new(parts: TeeParts) -> Self {
+        Self {
+            from: Some(parts.from),
+            buffer: BytesMut::new(),
+            next: Way::new(parts.next),
+            copy: Way::new(parts.copy),
+            taken: 0,
+            error: None,
+        }
+    }
+
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Nothing more will come.
+    pub(super) fn is_closed(&self) -> bool {
+        self.from.is_none()
+    }
+
+    /// The copy does not have all that has been taken.
+    pub(super) fn is_owed(&self) -> bool {
+        let open = self.copy.end.is_some();
+        open && (self.is_closed() || self.copy.unflushed || !self.copy.left.is_empty())
+    }
+
+    /// The run is over.
+    pub(super) fn close(&mut self) {
+        self.from = None;
+        self.next.give_up();
+        self.copy.give_up();
+    }
+
+    /// Why the copy is not whole, once.
+    pub(super) fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
+    }
+
+    /// Moves a piece on. With `direct` the kernel is asked when the reactor knows of nothing.
+    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>, direct: bool) -> Step {
+        let mut moved = self.poll_read(cx, direct);
+        let more = self.from.is_some();
+        if let Poll::Ready(result) = self.next.poll_step(cx, more) {
+            if result.is_err() {
+                self.from = None;
+                self.next.give_up();
+            }
+            moved = true;
+        }
+        if let Poll::Ready(result) = self.copy.poll_step(cx, more) {
+            if let Err(error) = result {
+                self.error = Some(error);
+                self.copy.give_up();
+            }
+            moved = true;
+        }
+        match moved {
+            true => Step::Moved,
+            false => Step::Quiet,
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, direct: bool) -> bool {
+        let taken = self.next.left.is_empty() && self.copy.left.is_empty();
+        let Some(from) = self.from.as_mut().filter(|_| taken) else {
+            return false;
+        };
+        let read = match direct {
+            true => from.poll_read_now(cx, &mut self.buffer, MAX_READ),
+            false => from.poll_read(cx, &mut self.buffer, MAX_READ),
+        };
+        match read {
+            Poll::Ready(Ok(0)) => self.from = None,
+            Poll::Ready(Ok(n)) => {
+                if n >= FULL_PIPE {
+                    from.grow();
+                }
+                self.taken += n as u64;
+                let piece = self.buffer.split().freeze();
+                self.next.give(&piece);
+                self.copy.give(&piece);
+            }
+            Poll::Ready(Err(error)) => {
+                self.from = None;
+                self.error = Some(error);
+            }
+            Poll::Pending => {
+                self.buffer = BytesMut::new();
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Way {
+    fn new(end: WriteEnd) -> Self {
+        Self {
+            end: Some(end),
+            left: Bytes::new(),
+            unflushed: false,
+        }
+    }
+
+    fn give(&mut self, piece: &Bytes) {
+        if self.end.is_some() {
+            self.left = piece.clone();
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.end = None;
+        self.left = Bytes::new();
+    }
+
+    /// Writes what is left, has it passed on, and closes unless there will be `more`; `Pending` also when there is nothing
+    /// to be done.
+    fn poll_step(&mut self, cx: &mut Context<'_>, more: bool) -> Poll<io::Result<()>> {
+        let Some(end) = &mut self.end else {
+            return Poll::Pending;
+        };
+        if !self.left.is_empty() {
+            let written = end.poll_write(cx, &[IoSlice::new(&self.left)]);
+            if written.is_pending() {
+                end.grow();
+            }
+            self.left.advance(ready!(written)?);
+            self.unflushed = true;
+        } else if self.unflushed {
+            ready!(end.poll_flush(cx))?;
+            self.unflushed = false;
+        } else if !more {
+            ready!(end.poll_close(cx))?;
+            self.end = None;
+        } else {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
