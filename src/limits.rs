@@ -37,9 +37,9 @@ pub(crate) const OUTBOX_HIGH_WATER: usize = 64 << 10;
 pub(crate) const MIN_READ: usize = 1 << 10;
 /// Up to so many bytes are copied out of the read buffer, which costs less than to share it.
 pub(crate) const MAX_COPY: usize = 512;
-/// A read of so much has found the pipe full. One of 64 KiB is full with half of that in the worst case, since a write of
-/// up to a page is never split: 16 of 2,049 bytes fill all pages.
-pub(crate) const FULL_PIPE: usize = 32 << 10;
+/// A read of so much has found the pipe full. In the worst case one of 64 KiB is full with less than half of that: a write of
+/// up to a page is never split, so that 15 of 2,049 bytes and the rest of one that has been read in part take all 16 pages.
+pub(crate) const FULL_PIPE: usize = 30 << 10;
 /// The largest read. More gains nothing, as measured with pipes of up to 1 MiB.
 pub(crate) const MAX_READ: usize = 64 << 10;
 /// Pieces received in a row without a look at the other pipes and the exit.

@@ -46,6 +46,7 @@ mod held_pipes;
 mod inactivity_timeout;
 mod life_storm;
 mod matrix;
+mod pipe_capacity;
 mod pipeline;
 mod promise_01_no_deadlock;
 mod promise_02_no_loss;

@@ -16,7 +16,7 @@ use futures::{
     stream,
 };
 use process_io::{
-    Drain, Event, ProcessIo, Recv, Signal, Source,
+    Drain, Event, ProcessIo, Recv, Signal, Source, Usage,
     transport::{Parts, Process, exit_status},
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufWriter, duplex};
@@ -40,6 +40,15 @@ impl Process for Told {
     fn signal(&self, signal: Signal) -> io::Result<()> {
         self.signals.lock().unwrap().push(signal);
         Ok(())
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        let of_signals = self.signals.lock().unwrap().len() as u64;
+        Some(Usage::new(
+            Duration::from_secs(of_signals),
+            Duration::ZERO,
+            Some(1),
+        ))
     }
 }
 
@@ -95,6 +104,9 @@ async fn over_a_duplex_of_tokio() {
     cat.await.unwrap();
     // The run is over, so what is left of the tree was killed.
     assert_eq!(*signals.lock().unwrap(), [Signal::KILL]);
+    let usage = Usage::new(Duration::from_secs(1), Duration::ZERO, Some(1));
+    assert_eq!(output.usage, Some(usage));
+    assert_eq!(io.control().usage(), Some(usage));
     drop(io);
     assert_eq!(signals.lock().unwrap().len(), 1);
 }

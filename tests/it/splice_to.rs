@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use process_io::{ProcessIo, Source};
-use tokio::{io::AsyncReadExt, net::UnixStream, net::unix::pipe, time::timeout};
+use process_io::{ProcessIo, Result, Source};
+use tokio::{io::AsyncReadExt, net::UnixStream, net::unix::pipe};
 
 use crate::support::{assert_bytes, child, pattern, sh, within};
 
@@ -16,6 +16,11 @@ const SIZE: usize = 3_000_000;
 
 fn writes(stream: &str) -> ProcessIo {
     ProcessIo::spawn(child(&["write", stream, &SIZE.to_string()])).unwrap()
+}
+
+/// Splices stdout, and closes the other side at its end.
+async fn splice_all(io: &mut ProcessIo, to: impl AsFd) -> Result<u64> {
+    io.splice_to(Source::Stdout, to.as_fd()).await
 }
 
 #[tokio::test]
@@ -39,11 +44,7 @@ async fn into_a_file_from_where_it_stands() {
 async fn into_a_pipe_that_is_read_slowly() {
     let (to, mut from) = pipe::pipe().unwrap();
     let mut io = writes("out");
-    let splice = async {
-        let bytes = io.splice_to(Source::Stdout, to.as_fd()).await;
-        drop(to);
-        bytes
-    };
+    let splice = splice_all(&mut io, to);
     let read = async {
         let mut all = Vec::new();
         let mut piece = [0; 1000];
@@ -63,11 +64,7 @@ async fn into_a_pipe_that_is_read_slowly() {
 async fn into_a_socket() {
     let (to, mut from) = UnixStream::pair().unwrap();
     let mut io = writes("out");
-    let splice = async {
-        let bytes = io.splice_to(Source::Stdout, to.as_fd()).await;
-        drop(to);
-        bytes
-    };
+    let splice = splice_all(&mut io, to);
     let mut all = Vec::new();
     let (bytes, _) = within(async { tokio::join!(splice, from.read_to_end(&mut all)) }).await;
     assert_eq!(bytes.unwrap(), SIZE as u64);
@@ -153,17 +150,13 @@ async fn a_time_out_ends_it() {
 async fn dropped_half_way_it_loses_nothing() {
     let (to, mut from) = pipe::pipe().unwrap();
     let mut io = writes("out");
-    let dropped = timeout(
-        Duration::from_millis(50),
-        io.splice_to(Source::Stdout, to.as_fd()),
-    );
-    assert!(dropped.await.is_err());
-    let splice = async {
-        let bytes = io.splice_to(Source::Stdout, to.as_fd()).await;
-        drop(to);
-        bytes
-    };
-    let mut all = Vec::new();
+    let mut all = vec![0; 15_000];
+    tokio::select! {
+        biased;
+        done = io.splice_to(Source::Stdout, to.as_fd()) => panic!("{done:?}"),
+        read = within(from.read_exact(&mut all)) => drop(read.unwrap()),
+    }
+    let splice = splice_all(&mut io, to);
     let (bytes, _) = within(async { tokio::join!(splice, from.read_to_end(&mut all)) }).await;
     bytes.unwrap();
     assert_bytes(&all, pattern(SIZE));
