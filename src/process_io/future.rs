@@ -13,7 +13,9 @@ use crate::{command::Builder, error::Result, output::Output, transport::Parts};
 impl Builder {
     /// Starts the child.
     ///
-    /// It takes the `posix_spawn(3)` path of the standard library unless the command itself needs `fork(2)`.
+    /// It takes the `posix_spawn(3)` path of the standard library unless the command itself needs `fork(2)`. On Unix the threads
+    /// of a process start children one at a time, or each would hold the others' pipes for a moment; none waits for longer
+    /// than 100 ms for that.
     ///
     /// # Errors
     ///

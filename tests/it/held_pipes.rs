@@ -11,7 +11,7 @@ use process_io::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::codec::BytesCodec;
 
-use crate::support::{assert_bytes, child, pattern, within};
+use crate::support::{assert_bytes, child, pattern, tick, within};
 
 /// How long the grandchild lives, in milliseconds, unless it is killed.
 const LIFETIME: &str = "60000";
@@ -295,24 +295,14 @@ async fn it_lingers_while_data_still_comes_and_no_longer() {
         for (ticks, expected) in [(4, DEFAULT_DRAIN_IDLE * 3), (1000, DEFAULT_DRAIN_CAP)] {
             let (parts, child) = memory::child();
             let io = ProcessIo::from_parts(parts);
-            let [mut stdout, stderr] = child.exit_holding(7);
-            let holder = tokio::spawn(async move {
-                for _ in 0..ticks {
-                    tokio::time::sleep(DEFAULT_DRAIN_IDLE / 2).await;
-                    if stdout.write_all(b"tick\n").await.is_err() {
-                        break;
-                    }
-                }
-                std::future::pending::<()>().await;
-                drop(stderr);
-            });
+            let holder = tick(child.exit_holding(7), ticks);
             let start = tokio::time::Instant::now();
             let (got, io) = path.read(io).await;
             let took = start.elapsed();
             holder.abort();
             assert!(io.pipes_held(), "{path:?}");
             assert_eq!(got, b"tick\n".repeat(got.len() / 5), "{path:?}");
-            assert!(ticks == 1000 || got.len() == 5 * ticks, "{path:?}");
+            assert!(ticks == 1000 || got.len() == 5 * ticks as usize, "{path:?}");
             // A timer's grain.
             let late = expected + Duration::from_millis(5);
             assert!((expected..=late).contains(&took), "{path:?}: {took:?}");

@@ -8,7 +8,7 @@ use process_io::{
 };
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{Left, Way, child, pattern, within};
+use crate::support::{Left, Way, child, pattern, tick, within};
 
 /// How long the grandchild lives, in milliseconds, unless it is killed.
 const LIFETIME: &str = "60000";
@@ -227,17 +227,7 @@ async fn a_grandchild_may_live_on_without_its_pipes() {
 async fn linger(ticks: u32, way: Way) -> (usize, Duration) {
     let (parts, child) = memory::child();
     let io = ProcessIo::from_parts(parts);
-    let [mut stdout, stderr] = child.exit_holding(7);
-    let holder = tokio::spawn(async move {
-        for _ in 0..ticks {
-            tokio::time::sleep(DEFAULT_DRAIN_IDLE / 2).await;
-            if stdout.write_all(b"tick\n").await.is_err() {
-                break;
-            }
-        }
-        std::future::pending::<()>().await;
-        drop(stderr);
-    });
+    let holder = tick(child.exit_holding(7), ticks);
     let start = tokio::time::Instant::now();
     let (left, io) = way.read(io).await;
     let took = start.elapsed();

@@ -6,7 +6,9 @@ mod way;
 
 use std::{future::IntoFuture, time::Duration};
 
-use process_io::Command;
+use process_io::{Command, DEFAULT_DRAIN_IDLE};
+use tokio::{io::AsyncWriteExt, task::JoinHandle};
+use tokio_util::io::simplex;
 
 pub(crate) use way::{Left, Way};
 
@@ -60,6 +62,21 @@ pub(crate) async fn within<T>(future: impl IntoFuture<Output = T>) -> T {
     // The deadline polls the future once more, and so may be what wakes it.
     assert!(start.elapsed() < GENEROUS, "nothing woke it");
     value
+}
+
+/// A descendant that holds the pipes of a child in memory: it writes so many ticks, one in every half of the idle time that ends
+/// a drain, and then is silent.
+pub(crate) fn tick([mut stdout, stderr]: [simplex::Sender; 2], ticks: u32) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        for _ in 0..ticks {
+            tokio::time::sleep(DEFAULT_DRAIN_IDLE / 2).await;
+            if stdout.write_all(b"tick\n").await.is_err() {
+                break;
+            }
+        }
+        std::future::pending::<()>().await;
+        drop(stderr);
+    })
 }
 
 /// Whether a process exists and is not a zombie.
