@@ -123,14 +123,27 @@ impl<T: Receive> Lines<T> {
 impl<T: Receive> Stream for Lines<T> {
     type Item = Result<Line>;
 
+    #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let source = self.source;
+        match source.and_then(|source| self.io.pump().driver.take_plain_line(source)) {
+            Some(line) => Poll::Ready(Some(Ok(line))),
+            None => self.poll_other(cx),
+        }
+    }
+}
+
+impl<T: Receive> Lines<T> {
+    /// Kept out of the way of nearly every line, which is to be short.
+    #[inline(never)]
+    fn poll_other(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Line>>> {
         if self.ended {
             return Poll::Ready(None);
         }
         let source = self.source;
         let mut pump = self.io.pump();
         let line = match source {
-            Some(source) => poll_line(&mut pump, cx, source),
+            Some(source) => poll_other_line(&mut pump, cx, source),
             None => poll_any_line(&mut pump, cx),
         };
         self.ended = matches!(line, Poll::Ready(None));
@@ -220,6 +233,18 @@ impl RecvHalf {
 
 #[inline]
 fn poll_line(
+    pump: &mut Pump<'_>,
+    cx: &mut Context<'_>,
+    source: Source,
+) -> Poll<Option<Result<Line>>> {
+    match pump.driver.take_plain_line(source) {
+        Some(line) => Poll::Ready(Some(Ok(line))),
+        None => poll_other_line(pump, cx, source),
+    }
+}
+
+#[inline(never)]
+fn poll_other_line(
     pump: &mut Pump<'_>,
     cx: &mut Context<'_>,
     source: Source,

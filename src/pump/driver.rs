@@ -230,19 +230,26 @@ impl Driver {
     /// Takes the next whole line of `source`, if there is one.
     #[inline]
     pub(crate) fn take_line(&mut self, source: Source) -> Option<Result<Line>> {
+        match self.take_plain_line(source) {
+            Some(line) => Some(Ok(line)),
+            None => self.take_any_line(source),
+        }
+    }
+
+    /// The same, if it is what nearly every line is.
+    #[inline(always)]
+    pub(crate) fn take_plain_line(&mut self, source: Source) -> Option<Line> {
         let inbox = match source {
             Source::Stdout => &mut self.stdout.inbox,
             Source::Stderr => &mut self.stderr.inbox,
         };
-        if let Some(plain) = inbox.plain_line(&self.line_options) {
-            // The line is made last and in its place: to move it about takes longer than to find it.
-            return Some(Ok(Line::new(
-                inbox.take_plain_line(plain),
-                source,
-                LineEnd::Terminator,
-            )));
-        }
-        self.take_any_line(source)
+        let plain = inbox.plain_line(&self.line_options)?;
+        // The line is made last and in its place: to move it about takes longer than to find it.
+        Some(Line::new(
+            inbox.take_plain_line(plain),
+            source,
+            LineEnd::Terminator,
+        ))
     }
 
     fn take_any_line(&mut self, source: Source) -> Option<Result<Line>> {
