@@ -94,7 +94,7 @@ impl Peer {
         match (self, kind) {
             (Self::Ours, Kind::Bulk) => &["", "events"],
             (Self::Ours, Kind::Lines) => &["", "blocks"],
-            (Self::Ours, Kind::Pattern) => &["", "reading only"],
+            (Self::Ours, Kind::Pattern) => &["", "collecting", "dropping"],
             (Self::Tokio, Kind::Lines) => &["", "codec"],
             (Self::Shell, Kind::Pipeline) => &[""],
             (Self::Shell, _) => &[],
