@@ -92,6 +92,8 @@ impl Stage {
     /// stage before is told, as it would be without this. If `writer` fails the pipeline goes on without it, and at its
     /// end there is an error for which [`is_output`](crate::Error::is_output) holds.
     ///
+    /// A pipeline that is let go of ([`detach`](ProcessIo::detach)) ends here: nobody is left to move the data.
+    ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # if cfg!(unix) {
