@@ -4,14 +4,14 @@ use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::process::{self, Command};
 
-use rustix::process::{Signal, getpgrp, getpid, getppid, kill_process};
+use rustix::process::{Pid, Signal, getpgrp, getpid, getppid, kill_process};
 use rustix::stdio::dup2_stdin;
 
 use crate::stdio::{Out, or_fail};
 use crate::{Args, heir_command, sleep_until_killed, usage, wait_for_eof};
 
 pub(crate) fn ids() -> String {
-    let (pid, group) = (getpid(), getpgrp());
+    let [pid, group] = [getpid(), getpgrp()].map(Pid::as_raw_nonzero);
     format!("pid {pid} pgid {group}")
 }
 

@@ -176,11 +176,10 @@ mod by_a_ladder {
     #[tokio::test]
     async fn more_than_a_pipe_holds() {
         let n = 1_000_000;
-        let program = child(&[]).as_std().get_program().to_owned();
-        let script = format!(
-            "trap \"'{}' write out {n}; exit 3\" TERM; echo ready; sleep 60 & wait",
-            program.display()
-        );
+        let command = child(&[]);
+        let program = command.as_std().get_program().to_string_lossy();
+        let script =
+            format!("trap \"'{program}' write out {n}; exit 3\" TERM; echo ready; sleep 60 & wait");
         // Collected, taken in pieces, and while something else is awaited.
         for way in ["output", "recv", "send"] {
             let mut io = (ProcessIo::builder(sh(&script)))

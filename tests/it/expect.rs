@@ -289,6 +289,7 @@ mod regex {
     }
 }
 
+#[cfg(unix)] // There it is at home.
 #[tokio::test]
 async fn bc_calculates() {
     let Some(mut io) = program("bc", &["-q"]) else {
@@ -307,6 +308,7 @@ async fn bc_calculates() {
 }
 
 /// Its prompt is on stderr and its answers are on stdout.
+#[cfg(unix)] // There a line ends with a newline.
 #[tokio::test]
 async fn python_answers() {
     let Some(mut io) = program("python3", &["-i", "-q", "-u"]) else {
