@@ -1,5 +1,5 @@
 //! How much heap an idle child takes: a program of its own, for it counts what is allocated.
-#![cfg(unix)]
+#![cfg(unix)] // Beside tokio, which gives each pipe that waits a thread on Windows.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

@@ -29,7 +29,8 @@ use crate::{
 /// the first stage's.
 ///
 /// It fails with the first stage that fails. A stage that was ended by `SIGPIPE`, because the next one had read all it
-/// wanted, did not fail, unless it is the last.
+/// wanted, did not fail, unless it is the last. Windows has no such signal: there the stage finds its pipe closed, and if it
+/// takes that for an error, it has failed.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {

@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Kind, Result},
     event::Source,
     limits::{Drain, ERROR_TAIL, Limit, Limits, MAX_HASTY, MAX_PASSED_OVER},
-    line::{Line, LineEnd, LineOptions},
+    line::LineOptions,
     shutdown::{Guard, Watch},
     transport::{ReadEnd, StageParts},
 };
@@ -39,7 +39,7 @@ pub(crate) struct Driver {
     pub(super) pipes_held: bool,
     pub(super) elapsed: Option<Duration>,
     pub(super) stop: Stop,
-    line_options: LineOptions,
+    pub(super) line_options: LineOptions,
     /// Of the task that waits.
     waker: Waker,
     /// How many times in a row the stream whose turn it was had nothing.
@@ -142,18 +142,6 @@ impl Driver {
         self.stop.watch.get_or_insert_default()
     }
 
-    pub(crate) fn line_options(&self) -> LineOptions {
-        self.line_options
-    }
-
-    pub(crate) fn set_line_options(&mut self, options: LineOptions) {
-        let max_line_length = options.max_line_length.max(1);
-        self.line_options = LineOptions {
-            max_line_length,
-            ..options
-        };
-    }
-
     pub(crate) fn omitted(&self, source: Source) -> u64 {
         self.reader(source).inbox.omitted()
     }
@@ -225,42 +213,6 @@ impl Driver {
         while let Some(piece) = self.stderr.take(usize::MAX) {
             self.stdout.inbox.push(&piece);
         }
-    }
-
-    /// Takes the next whole line of `source`, if there is one.
-    #[inline]
-    pub(crate) fn take_line(&mut self, source: Source) -> Option<Result<Line>> {
-        match self.take_plain_line(source) {
-            Some(line) => Some(Ok(line)),
-            None => self.take_any_line(source),
-        }
-    }
-
-    /// The same, if it is what nearly every line is.
-    #[inline(always)]
-    pub(crate) fn take_plain_line(&mut self, source: Source) -> Option<Line> {
-        let inbox = match source {
-            Source::Stdout => &mut self.stdout.inbox,
-            Source::Stderr => &mut self.stderr.inbox,
-        };
-        let plain = inbox.plain_line(&self.line_options)?;
-        // The line is made last and in its place: to move it about takes longer than to find it.
-        Some(Line::new(
-            inbox.take_plain_line(plain),
-            source,
-            LineEnd::Terminator,
-        ))
-    }
-
-    fn take_any_line(&mut self, source: Source) -> Option<Result<Line>> {
-        let options = self.line_options;
-        let reader = self.reader_mut(source);
-        let eof = reader.is_closed();
-        let line = reader.inbox.take_line(&options, eof)?;
-        Some(match line {
-            Ok((bytes, end)) => Ok(Line::new(bytes, source, end)),
-            Err(()) => Err(self.error(Kind::LongLine(source, options.max_line_length))),
-        })
     }
 
     /// Whose turn it is when both streams may have something.

@@ -6,6 +6,7 @@
 //! | `read` | `Reader`: fills an inbox from stdout or stderr |
 //! | `exit` | `Exit`: watches the process and decides when the run is over |
 //! | `driver` | `Driver`: both readers and the exit |
+//! | `lines` | the lines of either stream, cut where they wait |
 //! | `pass` | `Pump`: a driver with, usually, a writer; and how they move together |
 //! | `stages` | `Stages`: what the stages of a pipeline have each for itself |
 //! | `tee` | `Tee`: what one stage writes for the next, and is copied on the way |
@@ -19,6 +20,7 @@ mod copy;
 mod driver;
 mod exit;
 mod finish;
+mod lines;
 mod pass;
 mod read;
 mod receive;

@@ -8,11 +8,12 @@ use std::{
 };
 
 use crate::stdio::{Out, or_fail, read, stdin};
-use crate::{Args, run, sleep_until_killed, until_marked};
+use crate::{Args, echo, run, sleep_until_killed, until_marked, wait_for_eof};
 
 /// Each step and its arguments; what is not here is a mode, which ends the list.
 ///
-/// `out TEXT`, `err TEXT`, `write STREAM N`, `read` (a line of stdin), `take N` (bytes of stdin), `sleep MS`, `exit CODE`,
+/// `out TEXT`, `err TEXT`, `write STREAM N`, `read` (a line of stdin), `take N` (bytes of stdin), `copy` (stdin to stdout),
+/// `drain` (stdin to nowhere), `sleep MS`, `exit CODE`, `pid-into PATH` (tells its pid there),
 /// `grandchild` (starts one that sleeps, and tells its pid), `grandchild-quietly` (without our pipes), `wait` (for ever),
 /// `grandchild-into PATH` (tells its pid there), `until PATH` (that file exists).
 pub(crate) fn steps(args: &mut Args) {
@@ -26,6 +27,11 @@ pub(crate) fn steps(args: &mut Args) {
                 read_line();
             }
             "take" => take(args.skip().number()),
+            "copy" => echo(args.skip()),
+            "drain" => {
+                args.skip();
+                wait_for_eof();
+            }
             "sleep" => sleep(args.skip().millis()),
             "exit" => process::exit(args.skip().number()),
             "grandchild" => {
@@ -45,13 +51,19 @@ pub(crate) fn steps(args: &mut Args) {
             }
             "grandchild-into" => {
                 let path = args.skip().text();
-                let (new, id) = (format!("{path}.new"), grandchild(Stdio::inherit).id());
-                or_fail(std::fs::write(&new, id.to_string()));
-                or_fail(std::fs::rename(new, path));
+                tell_into(path, grandchild(Stdio::inherit).id());
             }
+            "pid-into" => tell_into(args.skip().text(), process::id()),
             _ => return run(args),
         }
     }
+}
+
+/// Whoever sees the file sees all of it.
+fn tell_into(path: String, pid: u32) {
+    let new = format!("{path}.new");
+    or_fail(std::fs::write(&new, pid.to_string()));
+    or_fail(std::fs::rename(new, path));
 }
 
 fn grandchild(stdio: fn() -> Stdio) -> process::Child {

@@ -1,5 +1,5 @@
 //! What a run cost: processor time, memory, how long it took, and when its first byte came.
-#![cfg(unix)] // `getrusage(2)`; elsewhere it is not told yet.
+#![cfg(unix)] // `getrusage(2)`; what Windows tells is tested with the rest of its own.
 
 use std::time::{Duration, Instant};
 

@@ -20,7 +20,7 @@ use crate::{
 /// All that `--quick` may take, after Go's script has been compiled.
 const QUICK: Duration = Duration::from_secs(150);
 const QUICK_ROUNDS: usize = 9;
-const FULL_ROUNDS: usize = 5;
+const FULL_ROUNDS: usize = 3;
 /// After this a measurement is cut off.
 const QUICK_LIMIT: Duration = Duration::from_secs(20);
 const FULL_LIMIT: Duration = Duration::from_secs(90);

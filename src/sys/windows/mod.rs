@@ -1,5 +1,6 @@
-//! Windows: overlapped pipes whose waits the system's thread pool ends, job objects, exit seen by a registered wait.
+//! Windows: overlapped pipes whose waits the system's thread pool ends, job objects, exit seen by a wait of that pool.
 
+mod exit;
 mod fault;
 mod job;
 mod outlet;

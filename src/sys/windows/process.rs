@@ -2,28 +2,32 @@
 
 use std::{
     io,
-    os::windows::{
-        io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle},
-        process::ExitStatusExt,
-    },
+    os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle},
     process::ExitStatus,
     sync::Arc,
 };
 
 use futures::{
-    FutureExt,
+    FutureExt, TryFutureExt,
     future::{BoxFuture, Shared},
 };
 use tokio::process::Child;
 use windows_sys::Win32::{
-    Foundation::{ERROR_ACCESS_DENIED, HANDLE, WAIT_OBJECT_0},
+    Foundation::{ERROR_ACCESS_DENIED, HANDLE},
     System::{
         Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent},
-        Threading::{GetExitCodeProcess, TerminateProcess, WaitForSingleObject},
+        Threading::TerminateProcess,
     },
 };
 
-use super::{super::Scope, KILLED, check, job::Job, overlapped::code, usage};
+use super::{
+    super::Scope,
+    KILLED, check,
+    exit::{self, Exit},
+    job::Job,
+    overlapped::code,
+    usage,
+};
 use crate::{output::Usage, signal::Signal};
 
 /// A child that we started.
@@ -41,15 +45,15 @@ pub(crate) struct Process {
 
 impl Process {
     pub(super) fn new(
-        mut child: Child,
+        child: &Child,
         job: Option<Arc<Job>>,
         leads: bool,
         console_group: bool,
     ) -> io::Result<Self> {
         let gone = || io::Error::other("the child has no handle");
         let id = child.id().ok_or_else(gone)?;
-        let handle = handle_of(&child)?.try_clone_to_owned()?;
-        let exited = async move { child.wait().await.map_err(Arc::new) };
+        let handle = handle_of(child)?.try_clone_to_owned()?;
+        let exited = Exit::of(handle.try_clone()?).map_err(Arc::new);
         Ok(Self {
             id,
             handle,
@@ -77,14 +81,7 @@ impl Process {
 
     /// The status, if the child has exited.
     pub(crate) fn observe(&self) -> io::Result<Option<ExitStatus>> {
-        // SAFETY: the handle is open and ours.
-        if unsafe { WaitForSingleObject(self.raw(), 0) } != WAIT_OBJECT_0 {
-            return Ok(None);
-        }
-        let mut code = 0;
-        // SAFETY: the handle is open and ours, and `code` outlives the call.
-        check(unsafe { GetExitCodeProcess(self.raw(), &mut code) })?;
-        Ok(Some(ExitStatus::from_raw(code)))
+        exit::status(self.handle.as_handle())
     }
 
     /// `KILL` ends the child or all that is in its job, `TERM` is Ctrl-Break to its group of the console, and there is

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::process::{Child, Command};
 use windows_sys::Win32::{
-    Foundation::ERROR_SHARING_VIOLATION,
+    Foundation::{ERROR_INTERNAL_ERROR, ERROR_SHARING_VIOLATION},
     System::Threading::{
         CREATE_NEW_CONSOLE, CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, CREATE_SUSPENDED,
         DETACHED_PROCESS,
@@ -28,6 +28,8 @@ use super::{
 };
 use crate::stdio::Redirect;
 
+/// How often a child is started again that has died before it ran.
+const STILLBORN: u32 = 3;
 /// With any of these the child does not share our console.
 const OTHER_CONSOLE: u32 = CREATE_NEW_CONSOLE | CREATE_NO_WINDOW | DETACHED_PROCESS;
 
@@ -66,17 +68,18 @@ pub(crate) fn spawn(command: &mut Command, ends: Ends<'_>) -> io::Result<Spawned
     // The command still holds the child's ends, and with them the pipes open.
     (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
     let mut child = spawned?;
-    if let Some(job) = &job {
-        let suspended = flags & CREATE_SUSPENDED != 0;
-        if let Err(error) = enter(&child, job, suspended) {
-            // It has not run. If it cannot be killed either, there is nothing left to try.
-            let _ = child.start_kill();
-            return Err(error);
-        }
-    }
     let group = all_flags & (CREATE_NEW_PROCESS_GROUP | OTHER_CONSOLE) == CREATE_NEW_PROCESS_GROUP;
+    let suspended = flags & CREATE_SUSPENDED != 0;
+    let process = Process::new(&child, job.clone(), leads, group).and_then(|process| {
+        let entered = job.map(|job| enter(&child, &job, suspended));
+        entered.unwrap_or(Ok(())).map(|()| process)
+    });
+    if process.is_err() {
+        // If it cannot be killed either, there is nothing left to try.
+        let _ = child.start_kill();
+    }
     Ok(Spawned {
-        process: Process::new(child, job, leads, group)?,
+        process: process?,
         stdin,
         stdout,
         stderr,
@@ -100,7 +103,7 @@ fn exec(
     flags: u32,
     retry: bool,
 ) -> io::Result<Child> {
-    let mut pauses = BUSY_PAUSES.iter();
+    let (mut pauses, mut stillborn) = (BUSY_PAUSES.iter(), 0);
     loop {
         command.kill_on_drop(false).stdin(stdin.again()?);
         command.stdout(stdout.again()?).stderr(stderr.again()?);
@@ -114,6 +117,11 @@ fn exec(
                 *command = found.into();
                 continue;
             }
+        }
+        // What Wine's `CreateProcess` says of a new process that has died before it ran, as about one in a thousand does there.
+        if code(error) == Some(ERROR_INTERNAL_ERROR) && stillborn < STILLBORN {
+            stillborn += 1;
+            continue;
         }
         match pauses.next() {
             Some(&ms) if retry && code(error) == Some(ERROR_SHARING_VIOLATION) => {

@@ -1,0 +1,58 @@
+//! The lines of either stream, cut where they wait.
+
+use super::Driver;
+use crate::{
+    error::{Kind, Result},
+    event::Source,
+    line::{Line, LineEnd, LineOptions},
+};
+
+impl Driver {
+    pub(crate) fn line_options(&self) -> LineOptions {
+        self.line_options
+    }
+
+    pub(crate) fn set_line_options(&mut self, options: LineOptions) {
+        let max_line_length = options.max_line_length.max(1);
+        self.line_options = LineOptions {
+            max_line_length,
+            ..options
+        };
+    }
+
+    /// Takes the next whole line of `source`, if there is one.
+    #[inline]
+    pub(crate) fn take_line(&mut self, source: Source) -> Option<Result<Line>> {
+        match self.take_plain_line(source) {
+            Some(line) => Some(Ok(line)),
+            None => self.take_any_line(source),
+        }
+    }
+
+    /// The same, if it is what nearly every line is.
+    #[inline(always)]
+    pub(crate) fn take_plain_line(&mut self, source: Source) -> Option<Line> {
+        let inbox = match source {
+            Source::Stdout => &mut self.stdout.inbox,
+            Source::Stderr => &mut self.stderr.inbox,
+        };
+        let plain = inbox.plain_line(&self.line_options)?;
+        // The line is made last and in its place: to move it about takes longer than to find it.
+        Some(Line::new(
+            inbox.take_plain_line(plain),
+            source,
+            LineEnd::Terminator,
+        ))
+    }
+
+    fn take_any_line(&mut self, source: Source) -> Option<Result<Line>> {
+        let options = self.line_options;
+        let reader = self.reader_mut(source);
+        let eof = reader.is_closed();
+        let line = reader.inbox.take_line(&options, eof)?;
+        Some(match line {
+            Ok((bytes, end)) => Ok(Line::new(bytes, source, end)),
+            Err(()) => Err(self.error(Kind::LongLine(source, options.max_line_length))),
+        })
+    }
+}
