@@ -1,4 +1,9 @@
 //! What is Windows' own: job objects, creation flags, batch files, `PATHEXT`, threads.
+//!
+//! Two tests are for a real Windows, for Wine 8 has these limitations:
+//!
+//! 1. A command line may be of any length.
+//! 2. `GenerateConsoleCtrlEvent` always fails.
 #![cfg(windows)] // There is none of it elsewhere.
 
 use std::{
@@ -172,7 +177,7 @@ async fn a_failed_spawn_tells_its_cause() {
     );
 }
 
-#[ignore = "Wine 8 knows no limit; to be run on Windows"]
+#[ignore = "limitation 1 of Wine 8; to be run on Windows"]
 #[tokio::test]
 async fn arguments_too_long() {
     let spawned = ProcessIo::spawn(child(&["args", &"x".repeat(40_000)]));
@@ -238,7 +243,7 @@ async fn what_cannot_be_delivered_is_in_the_report() {
     assert_eq!(report.status.code(), Some(1));
 }
 
-#[ignore = "Wine 8 always fails GenerateConsoleCtrlEvent; to be run on Windows"]
+#[ignore = "limitation 2 of Wine 8; to be run on Windows"]
 #[tokio::test]
 async fn terminate_is_a_ctrl_break() {
     const STATUS_CONTROL_C_EXIT: i32 = 0xc000_013a_u32 as i32;
