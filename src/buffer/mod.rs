@@ -3,9 +3,11 @@
 mod front;
 mod head_tail;
 mod inbox;
+mod newlines;
 mod outbox;
 mod scan;
 
 pub(crate) use inbox::Inbox;
+pub(crate) use newlines::Newlines;
 pub(crate) use outbox::Outbox;
 pub(crate) use scan::find;

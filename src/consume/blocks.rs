@@ -10,7 +10,7 @@ use futures::{Stream, stream::FusedStream};
 
 use super::lines::Receive;
 use crate::{
-    buffer::find,
+    buffer::{Newlines, find},
     error::Result,
     event::Source,
     limits::STEPS_PER_POLL,
@@ -66,7 +66,9 @@ impl LineBlock {
     /// The lines, without their terminators.
     pub fn iter(&self) -> BlockLines<'_> {
         BlockLines {
-            rest: &self.bytes[self.swallowed..],
+            bytes: &self.bytes,
+            taken: self.swallowed,
+            newlines: Newlines::default(),
             terminator: self.terminator,
         }
     }
@@ -84,7 +86,9 @@ impl<'a> IntoIterator for &'a LineBlock {
 /// The lines of a [`LineBlock`].
 #[derive(Debug, Clone)]
 pub struct BlockLines<'a> {
-    rest: &'a [u8],
+    bytes: &'a [u8],
+    taken: usize,
+    newlines: Newlines,
     terminator: Terminator,
 }
 
@@ -93,24 +97,35 @@ impl<'a> Iterator for BlockLines<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        if self.rest.is_empty() {
-            return None;
+        if self.terminator != Terminator::Newline {
+            return self.next_other();
         }
-        let Some(at) = find(self.rest, self.terminator) else {
-            return Some(std::mem::take(&mut self.rest));
+        let Some(at) = self.newlines.peek(self.bytes) else {
+            return self.last();
         };
-        let (line, rest) = self.rest.split_at(at);
-        self.rest = &rest[1..];
-        match self.terminator {
-            Terminator::Newline => Some(line.strip_suffix(b"\r").unwrap_or(line)),
-            Terminator::CarriageReturn => {
-                if rest[0] == b'\r' {
-                    self.rest = self.rest.strip_prefix(b"\n").unwrap_or(self.rest);
-                }
-                Some(line)
-            }
-            Terminator::Byte(_) => Some(line),
-        }
+        self.newlines.pass();
+        let line = &self.bytes[self.taken..at];
+        self.taken = at + 1;
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+}
+
+impl<'a> BlockLines<'a> {
+    fn next_other(&mut self) -> Option<&'a [u8]> {
+        let Some(at) = find(&self.bytes[self.taken..], self.terminator) else {
+            return self.last();
+        };
+        let (line, rest) = self.bytes[self.taken..].split_at(at);
+        let crlf = self.terminator == Terminator::CarriageReturn && rest.starts_with(b"\r\n");
+        self.taken += at + 1 + usize::from(crlf);
+        Some(line)
+    }
+
+    /// What has no terminator.
+    fn last(&mut self) -> Option<&'a [u8]> {
+        let line = &self.bytes[self.taken..];
+        self.taken = self.bytes.len();
+        Some(line).filter(|line| !line.is_empty())
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `grow`, of both | makes a pipe larger that was seen full, within `set_pipe_budget`, where that can be done |
 //! | `Process` | `exited`: resolves at the child's exit, for any number of waiters, without reaping. `observe`: the same without waiting. `signal`: never to a pid that is not ours any more. `usage`: what it used, once it has been reaped. `release`: kills what is left if asked to, and reaps without ever blocking |
 //! | `fault(&Command, &io::Error)` | why it could not be started |
+//! | `newlines(&[u8; 64])` | where they are, as fast as the processor tells |
 //! | `exit_status(code)` | the status of a child that ended by itself |
 //! | `BorrowedDescriptor` | the platform's borrowed file descriptor or handle |
 //!
@@ -23,6 +24,9 @@
 use std::io;
 
 use crate::stdio::Redirect;
+
+mod newlines;
+pub(crate) use newlines::newlines;
 
 #[cfg(unix)]
 mod unix;

@@ -1,0 +1,89 @@
+//! [`Newlines`]: one newline after the other.
+
+use memchr::memchr;
+
+use crate::sys::newlines;
+
+/// So many bytes are looked through at once.
+const WINDOW: usize = 64;
+/// After so many windows without a newline the line is a long one, for which `memchr` is the faster way.
+const LONG: u8 = 4;
+
+/// A cursor over the newlines of bytes that are given with every call, and stay the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Newlines {
+    /// The end of the last window that has been looked through.
+    end: usize,
+    /// Those of the last window that have not been passed, the lowest bit for its first byte.
+    found: u64,
+}
+
+impl Newlines {
+    /// Where the next newline is.
+    #[inline(always)]
+    pub(crate) fn peek(&mut self, bytes: &[u8]) -> Option<usize> {
+        if self.found == 0 {
+            self.look(bytes)?;
+        }
+        Some(self.end - WINDOW + self.found.trailing_zeros() as usize)
+    }
+
+    /// Passes the newline that [`peek`](Newlines::peek) has found.
+    #[inline(always)]
+    pub(crate) fn pass(&mut self) {
+        self.found &= self.found.wrapping_sub(1);
+    }
+
+    fn look(&mut self, bytes: &[u8]) -> Option<()> {
+        let mut empty = 0;
+        while self.found == 0 {
+            let rest = bytes.get(self.end..).filter(|rest| !rest.is_empty())?;
+            if empty == LONG {
+                self.end += memchr(b'\n', rest).unwrap_or(rest.len());
+                empty = 0;
+                continue;
+            }
+            self.found = match rest.first_chunk() {
+                Some(window) => newlines(window),
+                None => {
+                    let mut window = [0; WINDOW];
+                    window[..rest.len()].copy_from_slice(rest);
+                    newlines(&window)
+                }
+            };
+            self.end += WINDOW;
+            empty += 1;
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn finds_all_in_order(
+            pieces in proptest::collection::vec((0usize..700, any::<bool>()), 0..40),
+        ) {
+            let mut bytes = Vec::new();
+            for (len, ended) in pieces {
+                // What is a newline but for one bit is none.
+                bytes.extend((0..len).map(|i| b"x\x0b\x8a\r\x00\x0e"[i % 6]));
+                bytes.extend(ended.then_some(b'\n'));
+            }
+            let mut newlines = Newlines::default();
+            let found: Vec<_> = std::iter::from_fn(|| {
+                let at = newlines.peek(&bytes)?;
+                assert_eq!(newlines.peek(&bytes), Some(at));
+                newlines.pass();
+                Some(at)
+            })
+            .collect();
+            prop_assert_eq!(found, memchr::memchr_iter(b'\n', &bytes).collect::<Vec<_>>());
+        }
+    }
+}
