@@ -1,5 +1,5 @@
 //! What a child writes while it is being stopped is kept, and what was queued for it is written.
-#![cfg(unix)]
+#![cfg(unix)] // The children listen to signals.
 
 use std::{os::unix::process::ExitStatusExt, time::Duration};
 
