@@ -182,6 +182,19 @@ async fn moved_bytes_are_no_silence() {
     assert!(!copied.is_empty());
 }
 
+/// Nobody is left to move the data.
+#[tokio::test]
+async fn a_pipeline_that_is_let_go_ends() {
+    let (copy, from) = duplex(NARROW);
+    let io = ProcessIo::builder(child(&["flood"]))
+        .pipe(Stage::new(child(&["sink"])).tee(copy))
+        .spawn()
+        .unwrap();
+    let control = io.detach();
+    assert!(!within(control.wait()).await.unwrap().success());
+    assert_eq!(within(all_of(from)).await, b"");
+}
+
 #[tokio::test]
 async fn nothing_is_copied_of_a_stage_that_cannot_start() {
     let (mut copy, from) = duplex(NARROW);
