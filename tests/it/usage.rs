@@ -62,20 +62,6 @@ async fn every_way_to_the_end_tells_the_same() {
 }
 
 #[tokio::test]
-async fn is_not_known_before_the_end() {
-    let mut io = ProcessIo::spawn(child(&["deaf"])).unwrap();
-    within(io.recv(Source::Stdout)).await.unwrap();
-    let control = io.control();
-    assert_eq!(control.usage(), None);
-    control.kill().unwrap();
-    // The exit has been seen, but the child is not reaped.
-    within(control.wait()).await.unwrap();
-    assert_eq!(control.usage(), None);
-    within(io.wait()).await.unwrap();
-    assert!(control.usage().is_some());
-}
-
-#[tokio::test]
 async fn is_known_of_a_child_that_was_dropped() {
     let io = ProcessIo::spawn(child(&["burn", "50"])).unwrap();
     let control = io.detach();
