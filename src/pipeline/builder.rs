@@ -19,9 +19,9 @@ use crate::{
 /// [`Builder::pipe`]. `.await` runs it to the end, [`spawn`](Pipeline::spawn) starts it.
 ///
 /// The pipes between the stages are the kernel's, and larger than a shell's: the data of one stage goes to the next without
-/// coming by here, unless it is to be [copied](Stage::tee). What a shell does with `a | b | c` and `set -o pipefail`, this does for one [`ProcessIo`]: its stdin is that of
-/// the first stage, its stdout that of the last, and its stderr that of the last too. What the other stages write to stderr
-/// is in [`Output::stages`](crate::Output::stages) and among the events, see
+/// coming by here, unless it is to be [copied](Stage::tee). What a shell does with `a | b | c` and `set -o pipefail`, this does
+/// for one [`ProcessIo`]: its stdin is that of the first stage, its stdout that of the last, and its stderr that of the last
+/// too. What the other stages write to stderr is in [`Output::stages`](crate::Output::stages) and among the events, see
 /// [`stage_events`](ProcessIo::stage_events).
 ///
 /// All stages are in one process group, and time-outs, [`shutdown`](ProcessIo::shutdown), [`Control`](crate::Control) and drop
