@@ -156,6 +156,13 @@ async fn a_writer_that_fails_is_told_at_the_end() {
     assert_eq!(bytes, SIZE);
 }
 
+#[tokio::test]
+async fn a_prompt_that_never_came_does_not_hide_it() {
+    let mut io = writes().pipe(cat().tee(duplex(NARROW).0)).spawn().unwrap();
+    let error = within(io.expect("no such text")).await.unwrap_err();
+    assert!(error.is_output(), "{error}");
+}
+
 /// As without the copy: the stage before it ends, by `SIGPIPE` where there is such a thing.
 #[tokio::test]
 async fn a_stage_that_reads_no_more_ends_the_one_before_it() {
