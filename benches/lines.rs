@@ -1,16 +1,11 @@
 //! Lines per second: ours beside tokio's, and beside a bare `memchr` loop over the same kind of pipe.
 //!
 //! `cargo bench --bench lines`. All ways run in turn, round by round, on the same file from `cat`; medians, spread
-//! and ratios are printed, and the CPU time (user and system, the child's included).
+//! and ratios are printed, and the CPU time (user and system), ours and that of `cat`.
 
 use std::{
-    future::Future,
-    hint::black_box,
-    io::Write,
-    path::Path,
-    pin::Pin,
-    process::Stdio,
-    time::{Duration, Instant},
+    fs::read_to_string, future::Future, hint::black_box, io::Write, path::Path, pin::Pin,
+    process::Stdio, time::Instant,
 };
 
 use futures::{StreamExt, TryStreamExt};
@@ -55,6 +50,7 @@ async fn lines(path: &Path) -> (u64, u64) {
         n += 1;
         bytes += black_box(line.expect("a line")).as_bytes().len() as u64;
     }
+    io.wait().await.expect("an exit");
     (n, bytes)
 }
 
@@ -65,6 +61,7 @@ async fn recv_line(path: &Path) -> (u64, u64) {
         n += 1;
         bytes += black_box(line).as_bytes().len() as u64;
     }
+    io.wait().await.expect("an exit");
     (n, bytes)
 }
 
@@ -78,6 +75,7 @@ async fn blocks(path: &Path) -> (u64, u64) {
             bytes += black_box(line).len() as u64;
         }
     }
+    io.wait().await.expect("an exit");
     (n, bytes)
 }
 
@@ -87,7 +85,7 @@ async fn borrowed(path: &Path) -> (u64, u64) {
     // The same pipe as ours, or it would not be the limit.
     #[cfg(target_os = "linux")]
     rustix::pipe::fcntl_setpipe_size(&stdout, 256 << 10).expect("a larger pipe");
-    let mut buffer = vec![0; 64 << 10];
+    let mut buffer = vec![0; 128 << 10];
     let (mut start, mut n, mut bytes) = (0, 0, 0);
     loop {
         let read = stdout.read(&mut buffer[start..]).await.expect("a read");
@@ -132,17 +130,17 @@ async fn codec(path: &Path) -> (u64, u64) {
     (n, bytes)
 }
 
-/// User and system time so far, of this process and of the children it has waited for.
-fn cpu_time() -> Option<Duration> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-    let ticks: u64 = fields
-        .get(11..15)?
-        .iter()
-        .filter_map(|n| n.parse::<u64>().ok())
-        .sum();
-    // USER_HZ is 100 on every Linux there is.
-    Some(Duration::from_millis(ticks * 10))
+/// User and system time of this thread so far, and of the children that it has waited for, in seconds; 0 where it
+/// cannot be told.
+fn cpu_time() -> (f64, f64) {
+    // Linux counts the one in nanoseconds, the other in ticks: USER_HZ is 100 on every Linux there is.
+    let number = |text: &str, at| text.split(' ').nth(at).and_then(|n| n.parse::<f64>().ok());
+    let own = read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let own = number(&own, 0).unwrap_or(0.0) / 1e9;
+    let stat = read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    let children = [13, 14].map(|at| number(fields, at).unwrap_or(0.0));
+    (own, children.iter().sum::<f64>() / 100.0)
 }
 
 fn median(mut values: Vec<f64>) -> (f64, f64, f64) {
@@ -179,6 +177,7 @@ fn main() {
 
     let mut rates = vec![Vec::new(); WAYS.len()];
     let mut cpu = vec![Vec::new(); WAYS.len()];
+    let mut child_cpu = vec![Vec::new(); WAYS.len()];
     let mut expected = None;
     for _ in 0..rounds {
         for (way, (name, run)) in WAYS.iter().enumerate() {
@@ -186,9 +185,9 @@ fn main() {
             let start = Instant::now();
             let result = runtime.block_on(run(file.path()));
             rates[way].push(count as f64 / start.elapsed().as_secs_f64() / 1e6);
-            if let (Some(before), Some(after)) = (before, cpu_time()) {
-                cpu[way].push((after - before).as_secs_f64());
-            }
+            let after = cpu_time();
+            cpu[way].push(after.0 - before.0);
+            child_cpu[way].push(after.1 - before.1);
             assert_eq!(
                 *expected.get_or_insert(result),
                 result,
@@ -198,21 +197,20 @@ fn main() {
     }
     let limit = median(rates[0].clone()).0;
     let base = median(rates[4].clone()).0;
+    let base_cpu = median(cpu[4].clone()).0;
     println!(
-        "{:30} {:>22} {:>10} {:>10} {:>8}",
-        "", "M lines/s (min-max)", "of limit", "of tokio", "CPU s"
+        "{:30} {:>22} {:>10} {:>10} {:>8} {:>10} {:>10}",
+        "", "M lines/s (min-max)", "of limit", "of tokio", "CPU s", "of tokio", "cat, s"
     );
     for (way, (name, _)) in WAYS.iter().enumerate() {
         let (mid, min, max) = median(rates[way].clone());
-        let cpu = if cpu[way].is_empty() {
-            f64::NAN
-        } else {
-            median(cpu[way].clone()).0
-        };
+        let own = median(cpu[way].clone()).0;
+        let child = median(child_cpu[way].clone()).0;
         println!(
-            "{name:30} {mid:8.1} ({min:4.1}-{max:4.1}) {:10.2} {:10.2} {cpu:8.2}",
+            "{name:30} {mid:8.1} ({min:4.1}-{max:4.1}) {:10.2} {:10.2} {own:8.2} {:10.2} {child:10.2}",
             mid / limit,
             mid / base,
+            own / base_cpu,
         );
     }
 }

@@ -40,8 +40,12 @@ pub(crate) const MAX_COPY: usize = 512;
 /// A read of so much has found the pipe full. In the worst case one of 64 KiB is full with less than half of that: a write of
 /// up to a page is never split, so that 15 of 2,049 bytes and the rest of one that has been read in part take all 16 pages.
 pub(crate) const FULL_PIPE: usize = 30 << 10;
-/// The largest read. More gains nothing, as measured with pipes of up to 1 MiB.
-pub(crate) const MAX_READ: usize = 64 << 10;
+/// The largest read, and the largest write. As much as programs write at a time, and half of a grown pipe: the other
+/// half keeps the child busy. The kernel locks a pipe while it copies, so fewer and larger reads wait less often for
+/// the child's writes.
+pub(crate) const MAX_TRANSFER: usize = 128 << 10;
+/// As much as may be kept while somebody looks for something in it, however low the limit is.
+pub(crate) const MIN_WINDOW: usize = 64 << 10;
 /// Pieces received in a row without a look at the other pipes and the exit.
 pub(crate) const MAX_HASTY: u8 = 16;
 /// Pieces received in a row from one stream before the kernel is asked about the other.

@@ -12,7 +12,7 @@ pub const DEFAULT_MAX_LINE_LENGTH: usize = 16 << 20;
 /// One line of a child's output, without its terminator.
 ///
 /// The bytes are a slice of the buffer they were read into: no allocation and no copy, unless the line began
-/// in one read and ended in another. A line that is kept therefore keeps its buffer alive: some 64 KiB, or all
+/// in one read and ended in another. A line that is kept therefore keeps its buffer alive: some 128 KiB, or all
 /// that had been received unread. [`Bytes::copy_from_slice`] gives one that does not.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Line {

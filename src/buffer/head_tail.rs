@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::limits::MAX_READ;
+use crate::limits::MAX_TRANSFER;
 
 /// Up to `head_cap` first bytes and up to `tail_cap` last bytes; what falls between is counted, not kept.
 ///
@@ -113,9 +113,9 @@ impl HeadTail {
         // `BytesMut` moves what is left to the start of its buffer, and does not grow, if as much has been
         // dropped in front of it: so the buffer has to be twice what is kept, and a little more.
         let spare = self.tail.capacity() - self.tail.len();
-        let large = self.tail_cap >= MAX_READ && self.tail.len() >= self.tail_cap / 2;
-        if large && spare < MAX_READ {
-            let enough = self.tail_cap.saturating_add(MAX_READ).saturating_mul(2);
+        let large = self.tail_cap >= MAX_TRANSFER && self.tail.len() >= self.tail_cap / 2;
+        if large && spare < MAX_TRANSFER {
+            let enough = self.tail_cap.saturating_add(MAX_TRANSFER).saturating_mul(2);
             self.tail.reserve(enough.saturating_sub(self.tail.len()));
         }
         &mut self.tail

@@ -8,7 +8,7 @@ use super::{
     scan::{Cut, Scan, half},
 };
 use crate::{
-    limits::{Limit, MAX_COPY, MAX_READ, Overflow},
+    limits::{Limit, MAX_COPY, MIN_WINDOW, Overflow},
     line::{LineEnd, LineOptions, Terminator},
 };
 
@@ -73,10 +73,9 @@ impl Inbox {
         }
     }
 
-    /// Room to the limit, whatever is to happen there, but for one large read at least: somebody is waiting
-    /// to take it.
+    /// Room to the limit, whatever is to happen there, but to [`MIN_WINDOW`] at least: somebody is waiting to take it.
     pub(crate) fn room_to_limit(&self) -> usize {
-        self.limit.bytes.max(MAX_READ).saturating_sub(self.len())
+        self.limit.bytes.max(MIN_WINDOW).saturating_sub(self.len())
     }
 
     /// Where the next bytes are read to; to be followed by [`received`](Inbox::received).

@@ -4,11 +4,10 @@ use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::{Buf, Bytes};
 
+use crate::limits::MAX_TRANSFER;
+
 /// Most pieces in one vectored write. Linux takes 1024; past a few dozen nothing is gained.
 pub(crate) const MAX_SLICES: usize = 16;
-
-/// The most bytes in one: a child that can begin with them does not wait until the whole pipe is full.
-const MAX_WRITE: usize = 64 << 10;
 
 /// Bytes queued for the child's stdin.
 #[derive(Debug, Default)]
@@ -38,7 +37,7 @@ impl Outbox {
     pub(crate) fn slices(&self) -> ([IoSlice<'_>; MAX_SLICES], usize) {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let mut filled = 0;
-        let mut room = MAX_WRITE;
+        let mut room = MAX_TRANSFER;
         for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
             let part = &piece[..piece.len().min(room)];
             if part.is_empty() {

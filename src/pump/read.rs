@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     buffer::Inbox,
-    limits::{FULL_PIPE, GROWN_PIPE, Limit, MAX_READ, MIN_READ, OWED_UNTOLD, Overflow},
+    limits::{FULL_PIPE, GROWN_PIPE, Limit, MAX_TRANSFER, MIN_READ, OWED_UNTOLD, Overflow},
     line::LineOptions,
     sys::{BorrowedDescriptor, Outlet},
     transport::ReadEnd,
@@ -278,7 +278,7 @@ impl Reader {
                     end.grow();
                 }
                 if n == max {
-                    self.next_read = (self.next_read * 2).min(MAX_READ);
+                    self.next_read = (self.next_read * 2).min(MAX_TRANSFER);
                 } else if n < self.next_read / 4 {
                     self.next_read = (self.next_read / 2).max(MIN_READ);
                 }

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::read::Step;
 use crate::{
-    limits::{FULL_PIPE, MAX_READ},
+    limits::{FULL_PIPE, MAX_TRANSFER},
     transport::{ReadEnd, TeeParts, WriteEnd},
 };
 
@@ -103,8 +103,8 @@ impl Tee {
             return false;
         };
         let read = match direct {
-            true => from.poll_read_now(cx, &mut self.buffer, MAX_READ),
-            false => from.poll_read(cx, &mut self.buffer, MAX_READ),
+            true => from.poll_read_now(cx, &mut self.buffer, MAX_TRANSFER),
+            false => from.poll_read(cx, &mut self.buffer, MAX_TRANSFER),
         };
         match read {
             Poll::Ready(Ok(0)) => self.from = None,

@@ -5,6 +5,7 @@ mod grown;
 mod guardian;
 mod outlet;
 mod pipe;
+mod populate;
 mod process;
 mod reaper;
 mod send;

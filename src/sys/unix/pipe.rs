@@ -10,7 +10,12 @@ use bytes::BytesMut;
 use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread, read, writev};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::{BorrowedDescriptor, Outlet, grown::Grown, register};
+use super::{
+    BorrowedDescriptor, Outlet,
+    grown::Grown,
+    populate::{POPULATED, populate},
+    register,
+};
 
 /// The read end of a pipe.
 #[derive(Debug)]
@@ -189,6 +194,9 @@ fn read_into(fd: &OwnedFd, buffer: &mut BytesMut, max: usize) -> io::Result<(usi
     let len = buffer.len();
     let spare = buffer.spare_capacity_mut();
     let asked = spare.len().min(max);
+    if len >= POPULATED {
+        populate(spare, asked);
+    }
     let n = retry(|| read(fd, &mut spare[..asked]).map(|(filled, _)| filled.len()))?;
     // SAFETY: `read` has initialised the first `n` bytes of the spare capacity.
     unsafe { buffer.set_len(len + n) };
