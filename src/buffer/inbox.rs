@@ -173,17 +173,17 @@ impl Inbox {
         self.kept.push(bytes);
     }
 
-    /// The lengths of the next line and of its terminator, if it is what nearly every line is: whole, and in
-    /// a block. Otherwise [`take_line`](Inbox::take_line) knows.
-    #[inline]
-    pub(crate) fn plain_line(&self, options: &LineOptions) -> Option<(usize, usize)> {
-        self.scan.plain(&self.front, options)
+    /// Takes the next line if it is what nearly every line is: whole, and in a block of them. Otherwise
+    /// [`take_line`](Inbox::take_line) knows.
+    #[inline(always)]
+    pub(crate) fn take_plain_line(&mut self, options: &LineOptions) -> Option<Bytes> {
+        let scan = &self.scan;
+        self.front.take_line(|data| scan.plain(data, options))
     }
 
-    /// Takes the line that [`plain_line`](Inbox::plain_line) has found.
-    #[inline(always)]
-    pub(crate) fn take_plain_line(&mut self, (len, skip): (usize, usize)) -> Bytes {
-        self.front.take_line(len, skip)
+    /// Lines are to be taken by other rules from here on.
+    pub(crate) fn forget_plain_line(&mut self) {
+        self.front.forget_ahead();
     }
 
     /// Takes the next line; `None` if there is no whole one and more may come. The error is a line that
@@ -211,6 +211,8 @@ impl Inbox {
                 Cut::Line { len, skip, end } => {
                     let line = self.cut(len);
                     self.drop_front(skip);
+                    let scan = &self.scan;
+                    self.front.cut_ahead(|data| scan.plain(data, options));
                     let end = if gap && end == LineEnd::Eof {
                         LineEnd::Limit
                     } else {

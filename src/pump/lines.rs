@@ -18,6 +18,9 @@ impl Driver {
             max_line_length,
             ..options
         };
+        for reader in self.readers_mut() {
+            reader.inbox.forget_plain_line();
+        }
     }
 
     /// Takes the next whole line of `source`, if there is one.
@@ -36,13 +39,8 @@ impl Driver {
             Source::Stdout => &mut self.stdout.inbox,
             Source::Stderr => &mut self.stderr.inbox,
         };
-        let plain = inbox.plain_line(&self.line_options)?;
-        // The line is made last and in its place: to move it about takes longer than to find it.
-        Some(Line::new(
-            inbox.take_plain_line(plain),
-            source,
-            LineEnd::Terminator,
-        ))
+        let line = inbox.take_plain_line(&self.line_options)?;
+        Some(Line::new(line, source, LineEnd::Terminator))
     }
 
     fn take_any_line(&mut self, source: Source) -> Option<Result<Line>> {
