@@ -4,6 +4,8 @@ use std::{mem, ops::Deref};
 
 use bytes::{Buf, Bytes};
 
+use super::Newlines;
+
 /// The bytes at the front of an inbox.
 ///
 /// What has been taken as lines is only counted: moving the start of a `Bytes` for each would cost more
@@ -18,24 +20,36 @@ pub(super) struct Front {
     /// So many bytes of `bytes` have been taken.
     taken: usize,
     /// The next line, as long as nothing but lines is taken.
-    ahead: Option<Bytes>,
+    ahead: Ahead,
     /// So many bytes it takes, with its terminator.
     ahead_len: usize,
+    /// How long a line may be that is cut ahead.
+    longest: usize,
+    /// Of `bytes`, those behind the line that was cut ahead.
+    newlines: Newlines,
 }
+
+/// In one cache line: two words at a time are slow across the end of one.
+#[derive(Debug)]
+#[repr(align(32))]
+struct Ahead(Option<Bytes>);
 
 impl Front {
     pub(super) const fn new() -> Self {
         Self {
             bytes: Bytes::new(),
             taken: 0,
-            ahead: None,
+            ahead: Ahead(None),
             ahead_len: 0,
+            longest: 0,
+            newlines: Newlines::new(),
         }
     }
 
     /// Puts something else in its place, and returns what is left of it.
     pub(super) fn replace(&mut self, bytes: Bytes) -> Bytes {
-        self.ahead = None;
+        self.ahead.0 = None;
+        self.newlines = Newlines::new();
         let taken = mem::take(&mut self.taken);
         let mut old = mem::replace(&mut self.bytes, bytes);
         old.advance(taken);
@@ -55,34 +69,37 @@ impl Front {
         drop(self.split_to(n));
     }
 
-    /// Takes the line that was cut ahead, and cuts the next one, as [`cut_ahead`](Front::cut_ahead) does: the way of
-    /// every line.
+    /// Takes the line that was cut ahead, and cuts the next one: the way of every line.
     #[inline(always)]
-    pub(super) fn take_line(
-        &mut self,
-        find: impl FnOnce(&[u8]) -> Option<(usize, usize)>,
-    ) -> Option<Bytes> {
-        self.ahead.as_ref()?;
+    pub(super) fn take_line(&mut self) -> Option<Bytes> {
+        self.ahead.0.as_ref()?;
         self.taken += self.ahead_len;
-        let next = self.cut(find);
-        mem::replace(&mut self.ahead, next)
+        let next = self.cut();
+        mem::replace(&mut self.ahead.0, next)
     }
 
-    /// Cuts the line at the front, of which `find` tells the length and that of its terminator. If it is not taken
-    /// next it counts for nothing.
-    pub(super) fn cut_ahead(&mut self, find: impl FnOnce(&[u8]) -> Option<(usize, usize)>) {
-        self.ahead = self.cut(find);
+    /// Cuts the line at the front if it ends with a newline and has at most `longest` bytes, and so on with each one that
+    /// follows. A line that is not taken next counts for nothing.
+    pub(super) fn cut_ahead(&mut self, longest: usize) {
+        self.longest = longest;
+        self.ahead.0 = self.cut();
     }
 
     /// No line is cut ahead any more.
     pub(super) fn forget_ahead(&mut self) {
-        self.ahead = None;
+        self.ahead.0 = None;
     }
 
     #[inline(always)]
-    fn cut(&mut self, find: impl FnOnce(&[u8]) -> Option<(usize, usize)>) -> Option<Bytes> {
-        let (len, skip) = find(self)?;
-        self.ahead_len = len + skip;
+    fn cut(&mut self) -> Option<Bytes> {
+        let at = self.newlines.peek(&self.bytes)?;
+        let line = &self.bytes[self.taken..at];
+        let len = line.strip_suffix(b"\r").unwrap_or(line).len();
+        if len > self.longest {
+            return None;
+        }
+        self.newlines.pass();
+        self.ahead_len = at + 1 - self.taken;
         Some(self.bytes.slice(self.taken..self.taken + len))
     }
 }

@@ -176,9 +176,8 @@ impl Inbox {
     /// Takes the next line if it is what nearly every line is: whole, and in a block of them. Otherwise
     /// [`take_line`](Inbox::take_line) knows.
     #[inline(always)]
-    pub(crate) fn take_plain_line(&mut self, options: &LineOptions) -> Option<Bytes> {
-        let scan = &self.scan;
-        self.front.take_line(|data| scan.plain(data, options))
+    pub(crate) fn take_plain_line(&mut self) -> Option<Bytes> {
+        self.front.take_line()
     }
 
     /// Lines are to be taken by other rules from here on.
@@ -211,8 +210,9 @@ impl Inbox {
                 Cut::Line { len, skip, end } => {
                     let line = self.cut(len);
                     self.drop_front(skip);
-                    let scan = &self.scan;
-                    self.front.cut_ahead(|data| scan.plain(data, options));
+                    if self.scan.is_plain(options) {
+                        self.front.cut_ahead(options.max_line_length);
+                    }
                     let end = if gap && end == LineEnd::Eof {
                         LineEnd::Limit
                     } else {

@@ -7,10 +7,10 @@ use crate::sys::newlines;
 /// So many bytes are looked through at once.
 const WINDOW: usize = 64;
 /// After so many windows without a newline the line is a long one, for which `memchr` is the faster way.
-const LONG: u8 = 4;
+const LONG: usize = 4;
 
 /// A cursor over the newlines of bytes that are given with every call, and stay the same.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Newlines {
     /// The end of the last window that has been looked through.
     end: usize,
@@ -19,6 +19,10 @@ pub(crate) struct Newlines {
 }
 
 impl Newlines {
+    pub(crate) const fn new() -> Self {
+        Self { end: 0, found: 0 }
+    }
+
     /// Where the next newline is.
     #[inline(always)]
     pub(crate) fn peek(&mut self, bytes: &[u8]) -> Option<usize> {
@@ -35,26 +39,30 @@ impl Newlines {
     }
 
     fn look(&mut self, bytes: &[u8]) -> Option<()> {
-        let mut empty = 0;
-        while self.found == 0 {
-            let rest = bytes.get(self.end..).filter(|rest| !rest.is_empty())?;
-            if empty == LONG {
-                self.end += memchr(b'\n', rest).unwrap_or(rest.len());
-                empty = 0;
-                continue;
-            }
-            self.found = match rest.first_chunk() {
-                Some(window) => newlines(window),
-                None => {
-                    let mut window = [0; WINDOW];
-                    window[..rest.len()].copy_from_slice(rest);
-                    newlines(&window)
+        loop {
+            for _ in 0..LONG {
+                let Some(window) = bytes.get(self.end..).and_then(<[u8]>::first_chunk) else {
+                    return self.look_at_rest(bytes);
+                };
+                self.found = newlines(window);
+                self.end += WINDOW;
+                if self.found != 0 {
+                    return Some(());
                 }
-            };
-            self.end += WINDOW;
-            empty += 1;
+            }
+            let rest = &bytes[self.end..];
+            self.end += memchr(b'\n', rest).unwrap_or(rest.len());
         }
-        Some(())
+    }
+
+    /// The last window is not a whole one.
+    fn look_at_rest(&mut self, bytes: &[u8]) -> Option<()> {
+        let rest = bytes.get(self.end..)?;
+        let mut window = [0; WINDOW];
+        window[..rest.len()].copy_from_slice(rest);
+        self.found = newlines(&window);
+        self.end += WINDOW;
+        (self.found != 0).then_some(())
     }
 }
 
@@ -75,7 +83,7 @@ mod tests {
                 bytes.extend((0..len).map(|i| b"x\x0b\x8a\r\x00\x0e"[i % 6]));
                 bytes.extend(ended.then_some(b'\n'));
             }
-            let mut newlines = Newlines::default();
+            let mut newlines = Newlines::new();
             let found: Vec<_> = std::iter::from_fn(|| {
                 let at = newlines.peek(&bytes)?;
                 assert_eq!(newlines.peek(&bytes), Some(at));

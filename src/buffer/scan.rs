@@ -75,17 +75,9 @@ impl Scan {
         }
     }
 
-    /// The length of the line at the front of `data` and of its terminator, if there is nothing special
-    /// about it: a short cut that may always say `None`.
-    #[inline]
-    pub(super) fn plain(&self, data: &[u8], options: &LineOptions) -> Option<(usize, usize)> {
-        if self.skipping || self.after_return || options.terminator != Terminator::Newline {
-            return None;
-        }
-        let at = memchr(b'\n', data)?;
-        let crlf = at > 0 && data[at - 1] == b'\r';
-        let len = at - usize::from(crlf);
-        (len <= options.max_line_length).then_some((len, at + 1 - len))
+    /// The next line begins where the last one ended, and ends with a newline.
+    pub(super) fn is_plain(&self, options: &LineOptions) -> bool {
+        !self.skipping && !self.after_return && options.terminator == Terminator::Newline
     }
 
     /// What holds none of one kind of terminator may hold one of another.

@@ -68,7 +68,7 @@ impl LineBlock {
         BlockLines {
             bytes: &self.bytes,
             taken: self.swallowed,
-            newlines: Newlines::default(),
+            newlines: Newlines::new(),
             terminator: self.terminator,
         }
     }

@@ -39,7 +39,7 @@ impl Driver {
             Source::Stdout => &mut self.stdout.inbox,
             Source::Stderr => &mut self.stderr.inbox,
         };
-        let line = inbox.take_plain_line(&self.line_options)?;
+        let line = inbox.take_plain_line()?;
         Some(Line::new(line, source, LineEnd::Terminator))
     }
 
