@@ -42,14 +42,13 @@ impl Front {
             ahead: Ahead(None),
             ahead_len: 0,
             longest: 0,
-            newlines: Newlines::new(),
+            newlines: Newlines::after(0),
         }
     }
 
     /// Puts something else in its place, and returns what is left of it.
     pub(super) fn replace(&mut self, bytes: Bytes) -> Bytes {
         self.ahead.0 = None;
-        self.newlines = Newlines::new();
         let taken = mem::take(&mut self.taken);
         let mut old = mem::replace(&mut self.bytes, bytes);
         old.advance(taken);
@@ -82,6 +81,7 @@ impl Front {
     /// follows. A line that is not taken next counts for nothing.
     pub(super) fn cut_ahead(&mut self, longest: usize) {
         self.longest = longest;
+        self.newlines = Newlines::after(self.taken);
         self.ahead.0 = self.cut();
     }
 

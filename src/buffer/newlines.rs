@@ -19,8 +19,12 @@ pub(crate) struct Newlines {
 }
 
 impl Newlines {
-    pub(crate) const fn new() -> Self {
-        Self { end: 0, found: 0 }
+    /// Those from `start` on.
+    pub(crate) const fn after(start: usize) -> Self {
+        Self {
+            end: start,
+            found: 0,
+        }
     }
 
     /// Where the next newline is.
@@ -83,7 +87,7 @@ mod tests {
                 bytes.extend((0..len).map(|i| b"x\x0b\x8a\r\x00\x0e"[i % 6]));
                 bytes.extend(ended.then_some(b'\n'));
             }
-            let mut newlines = Newlines::new();
+            let mut newlines = Newlines::after(0);
             let found: Vec<_> = std::iter::from_fn(|| {
                 let at = newlines.peek(&bytes)?;
                 assert_eq!(newlines.peek(&bytes), Some(at));

@@ -68,7 +68,7 @@ impl LineBlock {
         BlockLines {
             bytes: &self.bytes,
             taken: self.swallowed,
-            newlines: Newlines::new(),
+            newlines: Newlines::after(self.swallowed),
             terminator: self.terminator,
         }
     }

@@ -400,6 +400,20 @@ async fn rules_may_change_after_half_a_terminator() {
 }
 
 #[tokio::test]
+async fn rules_may_change_after_half_a_terminator_of_a_block() {
+    let (parts, mut child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    io.set_line_options(LineOptions::default().terminator(Terminator::CarriageReturn));
+    child.stdout.write_all(b"a\r").await.unwrap();
+    let block = within(io.line_blocks(Source::Stdout).next()).await;
+    assert_eq!(block.unwrap().unwrap().iter().collect::<Vec<_>>(), [b"a"]);
+    io.set_line_options(LineOptions::default());
+    child.stdout.write_all(b"\nx\n").await.unwrap();
+    let block = within(io.line_blocks(Source::Stdout).next()).await;
+    assert_eq!(block.unwrap().unwrap().iter().collect::<Vec<_>>(), [b"x"]);
+}
+
+#[tokio::test]
 async fn blocks_end_what_a_cut_line_left_behind() {
     let (parts, mut child) = memory::child();
     let mut io = ProcessIo::from_parts(parts);
