@@ -1,16 +1,13 @@
 //! `splice_to`: all that a stream says into a descriptor, without coming by here where the system can do that.
-#![cfg(unix)]
 
 use std::{
+    fs::File,
     io::{Read, Seek, SeekFrom, Write},
-    os::fd::AsFd,
-    time::Duration,
 };
 
-use process_io::{ProcessIo, Result, Source};
-use tokio::{io::AsyncReadExt, net::UnixStream, net::unix::pipe};
+use process_io::{ProcessIo, Source};
 
-use crate::support::{assert_bytes, child, pattern, sh, within};
+use crate::support::{assert_bytes, child, pattern, within};
 
 const SIZE: usize = 3_000_000;
 
@@ -18,9 +15,14 @@ fn writes(stream: &str) -> ProcessIo {
     ProcessIo::spawn(child(&["write", stream, &SIZE.to_string()])).unwrap()
 }
 
-/// Splices stdout, and closes the other side at its end.
-async fn splice_all(io: &mut ProcessIo, to: impl AsFd) -> Result<u64> {
-    io.splice_to(Source::Stdout, to.as_fd()).await
+#[cfg(unix)]
+fn descriptor(file: &File) -> std::os::fd::BorrowedFd<'_> {
+    std::os::fd::AsFd::as_fd(file)
+}
+
+#[cfg(windows)]
+fn descriptor(file: &File) -> std::os::windows::io::BorrowedHandle<'_> {
+    std::os::windows::io::AsHandle::as_handle(file)
 }
 
 #[tokio::test]
@@ -29,7 +31,9 @@ async fn into_a_file_from_where_it_stands() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"before ").unwrap();
         let mut io = writes(name);
-        let bytes = within(io.splice_to(source, file.as_fd())).await.unwrap();
+        let bytes = within(io.splice_to(source, descriptor(&file)))
+            .await
+            .unwrap();
         assert_eq!(bytes, SIZE as u64);
         file.write_all(b" after").unwrap();
         let mut all = Vec::new();
@@ -40,47 +44,13 @@ async fn into_a_file_from_where_it_stands() {
     }
 }
 
-#[tokio::test]
-async fn into_a_pipe_that_is_read_slowly() {
-    let (to, mut from) = pipe::pipe().unwrap();
-    let mut io = writes("out");
-    let splice = splice_all(&mut io, to);
-    let read = async {
-        let mut all = Vec::new();
-        let mut piece = [0; 1000];
-        loop {
-            match from.read(&mut piece).await.unwrap() {
-                0 => return all,
-                n => all.extend_from_slice(&piece[..n]),
-            }
-        }
-    };
-    let (bytes, all) = within(async { tokio::join!(splice, read) }).await;
-    assert_eq!(bytes.unwrap(), SIZE as u64);
-    assert_bytes(&all, pattern(SIZE));
-}
-
-#[tokio::test]
-async fn into_a_socket() {
-    let (to, mut from) = UnixStream::pair().unwrap();
-    let mut io = writes("out");
-    let splice = splice_all(&mut io, to);
-    let mut all = Vec::new();
-    let (bytes, _) = within(async { tokio::join!(splice, from.read_to_end(&mut all)) }).await;
-    assert_eq!(bytes.unwrap(), SIZE as u64);
-    assert_bytes(&all, pattern(SIZE));
-}
-
 /// The system splices into no file that is open for appending.
 #[tokio::test]
 async fn what_cannot_be_spliced_is_copied() {
     let named = tempfile::NamedTempFile::new().unwrap();
-    let file = std::fs::File::options()
-        .append(true)
-        .open(named.path())
-        .unwrap();
+    let file = File::options().append(true).open(named.path()).unwrap();
     let mut io = writes("out");
-    let bytes = within(io.splice_to(Source::Stdout, file.as_fd()))
+    let bytes = within(io.splice_to(Source::Stdout, descriptor(&file)))
         .await
         .unwrap();
     assert_eq!(bytes, SIZE as u64);
@@ -90,13 +60,14 @@ async fn what_cannot_be_spliced_is_copied() {
 #[tokio::test]
 async fn what_was_received_before_comes_first_and_the_rest_is_fed_and_kept() {
     let mut file = tempfile::tempfile().unwrap();
-    let mut io = ProcessIo::spawn(sh("printf 'one\ntwo\n'; cat; echo err >&2")).unwrap();
+    let mut io =
+        ProcessIo::spawn(child(&["do", "out", "one\ntwo\n", "copy", "err", "err\n"])).unwrap();
     let line = within(io.recv_line(Source::Stdout)).await.unwrap().unwrap();
     assert_eq!(line.as_bytes(), b"one");
     let data = pattern(SIZE);
     within(io.send("three\n")).await.unwrap();
     io.close_stdin();
-    let bytes = within(io.splice_to(Source::Stdout, file.as_fd()))
+    let bytes = within(io.splice_to(Source::Stdout, descriptor(&file)))
         .await
         .unwrap();
     file.seek(SeekFrom::Start(0)).unwrap();
@@ -112,7 +83,7 @@ async fn what_was_received_before_comes_first_and_the_rest_is_fed_and_kept() {
         .unwrap();
     file.set_len(0).unwrap();
     file.seek(SeekFrom::Start(0)).unwrap();
-    within(io.splice_to(Source::Stdout, file.as_fd()))
+    within(io.splice_to(Source::Stdout, descriptor(&file)))
         .await
         .unwrap();
     file.seek(SeekFrom::Start(0)).unwrap();
@@ -121,43 +92,89 @@ async fn what_was_received_before_comes_first_and_the_rest_is_fed_and_kept() {
     assert_bytes(&all, &data);
 }
 
-#[tokio::test]
-async fn a_time_out_ends_it() {
-    let (to, _from) = pipe::pipe().unwrap();
-    let mut io = ProcessIo::builder(child(&["flood"]))
-        .timeout(Duration::from_millis(200))
-        .spawn()
-        .unwrap();
-    let error = within(io.splice_to(Source::Stdout, to.as_fd()))
-        .await
-        .unwrap_err();
-    assert!(error.is_timeout(), "{error}");
-    let null = std::fs::File::options()
-        .write(true)
-        .open("/dev/null")
-        .unwrap();
-    let mut io = ProcessIo::builder(child(&["flood"]))
-        .timeout(Duration::from_millis(200))
-        .spawn()
-        .unwrap();
-    let error = within(io.splice_to(Source::Stdout, null.as_fd()))
-        .await
-        .unwrap_err();
-    assert!(error.is_timeout(), "{error}");
-}
+#[cfg(unix)] // Elsewhere only files are tried.
+mod without_a_file {
+    use std::{os::fd::AsFd, time::Duration};
 
-#[tokio::test]
-async fn dropped_half_way_it_loses_nothing() {
-    let (to, mut from) = pipe::pipe().unwrap();
-    let mut io = writes("out");
-    let mut all = vec![0; 15_000];
-    tokio::select! {
-        biased;
-        done = io.splice_to(Source::Stdout, to.as_fd()) => panic!("{done:?}"),
-        read = within(from.read_exact(&mut all)) => drop(read.unwrap()),
+    use process_io::Result;
+    use tokio::{io::AsyncReadExt, net::UnixStream, net::unix::pipe};
+
+    use super::*;
+
+    /// Splices stdout, and closes the other side at its end.
+    async fn splice_all(io: &mut ProcessIo, to: impl AsFd) -> Result<u64> {
+        io.splice_to(Source::Stdout, to.as_fd()).await
     }
-    let splice = splice_all(&mut io, to);
-    let (bytes, _) = within(async { tokio::join!(splice, from.read_to_end(&mut all)) }).await;
-    bytes.unwrap();
-    assert_bytes(&all, pattern(SIZE));
+
+    #[tokio::test]
+    async fn into_a_pipe_that_is_read_slowly() {
+        let (to, mut from) = pipe::pipe().unwrap();
+        let mut io = writes("out");
+        let splice = splice_all(&mut io, to);
+        let read = async {
+            let mut all = Vec::new();
+            let mut piece = [0; 1000];
+            loop {
+                match from.read(&mut piece).await.unwrap() {
+                    0 => return all,
+                    n => all.extend_from_slice(&piece[..n]),
+                }
+            }
+        };
+        let (bytes, all) = within(async { tokio::join!(splice, read) }).await;
+        assert_eq!(bytes.unwrap(), SIZE as u64);
+        assert_bytes(&all, pattern(SIZE));
+    }
+
+    #[tokio::test]
+    async fn into_a_socket() {
+        let (to, mut from) = UnixStream::pair().unwrap();
+        let mut io = writes("out");
+        let splice = splice_all(&mut io, to);
+        let mut all = Vec::new();
+        let (bytes, _) = within(async { tokio::join!(splice, from.read_to_end(&mut all)) }).await;
+        assert_eq!(bytes.unwrap(), SIZE as u64);
+        assert_bytes(&all, pattern(SIZE));
+    }
+
+    #[tokio::test]
+    async fn a_time_out_ends_it() {
+        let (to, _from) = pipe::pipe().unwrap();
+        let mut io = ProcessIo::builder(child(&["flood"]))
+            .timeout(Duration::from_millis(200))
+            .spawn()
+            .unwrap();
+        let error = within(io.splice_to(Source::Stdout, to.as_fd()))
+            .await
+            .unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        let null = std::fs::File::options()
+            .write(true)
+            .open("/dev/null")
+            .unwrap();
+        let mut io = ProcessIo::builder(child(&["flood"]))
+            .timeout(Duration::from_millis(200))
+            .spawn()
+            .unwrap();
+        let error = within(io.splice_to(Source::Stdout, null.as_fd()))
+            .await
+            .unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+    }
+
+    #[tokio::test]
+    async fn dropped_half_way_it_loses_nothing() {
+        let (to, mut from) = pipe::pipe().unwrap();
+        let mut io = writes("out");
+        let mut all = vec![0; 15_000];
+        tokio::select! {
+            biased;
+            done = io.splice_to(Source::Stdout, to.as_fd()) => panic!("{done:?}"),
+            read = within(from.read_exact(&mut all)) => drop(read.unwrap()),
+        }
+        let splice = splice_all(&mut io, to);
+        let (bytes, _) = within(async { tokio::join!(splice, from.read_to_end(&mut all)) }).await;
+        bytes.unwrap();
+        assert_bytes(&all, pattern(SIZE));
+    }
 }
