@@ -40,7 +40,8 @@ use super::{
     overlapped::{Overlapped, Submitted, code},
 };
 
-/// How much a pipe holds, and the most that one write takes.
+/// How much a pipe holds, and the most that one write takes. Measured under Wine 8: with 4 KiB it takes five times as long to
+/// feed a child, and 256 KiB are no faster.
 const PIPE_SIZE: usize = 64 * 1024;
 /// How often a wait for input may end at once without any, as when the child writes nothing by a write of no bytes.
 const FALSE_ALARMS: usize = 16;
@@ -51,6 +52,18 @@ pub(crate) struct PipeReader {
     pipe: Arc<Overlapped>,
     /// For reads that nobody is to be told of.
     event: OwnedHandle,
+    next: Next,
+}
+
+/// What [`PipeReader::poll_read`] does next. Every look at a pipe is a system call.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    /// Look whether there is something, and read it.
+    Look,
+    /// Wait: the last read has emptied the pipe.
+    Wait,
+    /// Read: it has been waited for.
+    Read,
 }
 
 impl PipeReader {
@@ -70,6 +83,7 @@ impl PipeReader {
             pipe: Overlapped::new(ours)?,
             // SAFETY: the call has just opened it, and nobody else owns it.
             event: unsafe { OwnedHandle::from_raw_handle(event) },
+            next: Next::Look,
         };
         Ok((reader, theirs))
     }
@@ -86,13 +100,19 @@ impl PipeReader {
             return Poll::Pending;
         }
         for _ in 0..FALSE_ALARMS {
-            match self.try_read(buffer, max) {
+            let read = match self.next {
+                Next::Look => self.try_read(buffer, max),
+                Next::Read => self.read(buffer, max),
+                Next::Wait => Err(io::ErrorKind::WouldBlock.into()),
+            };
+            match read {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => {
                     coop.made_progress();
                     return Poll::Ready(read);
                 }
             }
+            self.next = Next::Read;
             match self.pipe.await_input(cx.waker()) {
                 Ok(Submitted::InFlight) => return Poll::Pending,
                 // Something has just come, the end of the file perhaps.
@@ -113,6 +133,12 @@ impl PipeReader {
             Err(error) if is_closed(&error) => return Ok(0),
             Err(error) => return Err(error),
         }
+        self.read(buffer, max)
+    }
+
+    /// As [`try_read`](PipeReader::try_read), when there should be something.
+    fn read(&mut self, buffer: &mut BytesMut, max: usize) -> io::Result<usize> {
+        self.next = Next::Look;
         // Half of what is wanted is good enough to go on in the same allocation.
         if buffer.capacity() - buffer.len() < max.div_ceil(2) {
             buffer.reserve(max);
@@ -128,10 +154,13 @@ impl PipeReader {
         };
         // SAFETY: the kernel has initialised the first `n` bytes of the spare capacity.
         unsafe { buffer.set_len(len + n) };
+        if 0 < n && n < asked as usize {
+            self.next = Next::Wait;
+        }
         Ok(n)
     }
 
-    /// Reads what is in the pipe, which is not empty, so that this is done at once.
+    /// Reads what is in the pipe; `WouldBlock` if nothing is.
     fn read_now(&mut self, into: *mut u8, asked: u32) -> io::Result<usize> {
         let (pipe, mut n) = (self.pipe.raw(), 0);
         let mut overlapped = OVERLAPPED {
@@ -148,7 +177,7 @@ impl PipeReader {
         if code(&error) != Some(ERROR_IO_PENDING) {
             return Err(error);
         }
-        // Somebody else has emptied the pipe, by way of our handle.
+        // There was nothing.
         // SAFETY: the read is in flight, or has just ended.
         unsafe { CancelIoEx(pipe, &overlapped) };
         // SAFETY: as above; it waits for the end.

@@ -7,7 +7,7 @@ use futures::{FutureExt, SinkExt, stream};
 use process_io::{Error, Input, Ladder, Limits, Overflow, ProcessIOWrapper, ProcessIo, Source};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Cause, SHORT};
+use super::{Cause, SHORT, said};
 use crate::support::{GENEROUS, child, pattern, within};
 
 /// Far more than a pipe holds.
@@ -16,10 +16,16 @@ const LARGE: usize = 10 << 20;
 /// What the pipe takes in any case, however late the rest is sent.
 const FIRST: usize = 4096;
 
-/// A child that never reads, and soon is stopped.
-fn deaf(cause: Cause) -> ProcessIo {
+/// A child that never reads.
+fn deaf() -> ProcessIo {
     let mut io = ProcessIo::spawn(child(&["deaf"])).unwrap();
     assert_eq!(io.send_nowait([0; FIRST]).unwrap(), FIRST);
+    io
+}
+
+/// One that soon is stopped.
+fn deaf_until(cause: Cause) -> ProcessIo {
+    let mut io = deaf();
     cause.set(&mut io);
     io
 }
@@ -44,7 +50,9 @@ fn assert_io(cause: Cause, error: io::Error) -> Error {
 #[tokio::test]
 async fn send() {
     for cause in Cause::ALL {
-        let mut io = deaf(cause);
+        let mut io = deaf();
+        said(&mut io, b"ready\n", b"").await;
+        cause.set(&mut io);
         let error = within(io.send(pattern(LARGE))).await.unwrap_err();
         assert_taken_in_part(cause, &error);
         assert_eq!(error.output().unwrap().stdin_written, io.written());
@@ -58,7 +66,7 @@ async fn send() {
 #[tokio::test]
 async fn send_line() {
     for cause in Cause::ALL {
-        let error = within(deaf(cause).send_line(pattern(LARGE))).await;
+        let error = within(deaf_until(cause).send_line(pattern(LARGE))).await;
         assert_taken_in_part(cause, &error.unwrap_err());
     }
 }
@@ -66,7 +74,7 @@ async fn send_line() {
 #[tokio::test]
 async fn send_timeout() {
     for cause in Cause::ALL {
-        let error = within(deaf(cause).send_timeout(pattern(LARGE), GENEROUS * 2)).await;
+        let error = within(deaf_until(cause).send_timeout(pattern(LARGE), GENEROUS * 2)).await;
         assert_taken_in_part(cause, &error.unwrap_err());
     }
 }
@@ -74,10 +82,10 @@ async fn send_timeout() {
 #[tokio::test]
 async fn a_sink() {
     for cause in Cause::ALL {
-        let mut io = deaf(cause);
+        let mut io = deaf_until(cause);
         let error = within(SinkExt::send(&mut io, Bytes::from(pattern(LARGE)))).await;
         assert_taken_in_part(cause, &error.unwrap_err());
-        let mut io = deaf(cause);
+        let mut io = deaf_until(cause);
         let mut items = stream::repeat_with(|| Ok(Bytes::from_static(&[0; 1000])));
         let error = within(io.send_all(&mut items)).await.unwrap_err();
         assert_taken_in_part(cause, &error);
@@ -89,7 +97,7 @@ async fn a_sink() {
 #[tokio::test]
 async fn send_nowait_in_a_loop_that_never_yields() {
     for cause in Cause::ALL {
-        let mut io = deaf(cause);
+        let mut io = deaf_until(cause);
         let start = std::time::Instant::now();
         let error = loop {
             match io.send_nowait([0; 1000]) {
@@ -106,7 +114,7 @@ async fn send_nowait_in_a_loop_that_never_yields() {
 #[tokio::test]
 async fn exchange() {
     for cause in Cause::ALL {
-        let error = within(deaf(cause).exchange(pattern(LARGE), GENEROUS * 2)).await;
+        let error = within(deaf_until(cause).exchange(pattern(LARGE), GENEROUS * 2)).await;
         assert_taken_in_part(cause, &error.unwrap_err());
     }
 }
@@ -115,7 +123,7 @@ async fn exchange() {
 async fn a_file() {
     for cause in Cause::ALL {
         for check in [false, true] {
-            let mut file = ProcessIOWrapper::from(deaf(cause)).check_exit(check);
+            let mut file = ProcessIOWrapper::from(deaf_until(cause)).check_exit(check);
             let error = within(file.write_all(&pattern(LARGE))).await.unwrap_err();
             assert_taken_in_part(cause, &assert_io(cause, error));
             // It does not turn into success later.
@@ -157,7 +165,7 @@ async fn a_file_that_is_held_back_by_output_nobody_reads() {
 #[tokio::test]
 async fn both_sides_of_a_file_that_was_split() {
     for cause in Cause::ALL {
-        let file = ProcessIOWrapper::from(deaf(cause));
+        let file = ProcessIOWrapper::from(deaf_until(cause));
         let (mut read, mut write) = tokio::io::split(file);
         let reader = tokio::spawn(async move {
             let mut got = Vec::new();
@@ -175,7 +183,7 @@ async fn both_sides_of_a_file_that_was_split() {
 #[tokio::test]
 async fn every_way_to_send_tells_it_again() {
     for cause in Cause::ALL {
-        let mut io = deaf(cause);
+        let mut io = deaf_until(cause);
         cause.assert_is(&within(io.wait()).await.unwrap_err());
         cause.assert_is(&io.send_nowait("x").unwrap_err());
         let error = within(SinkExt::send(&mut io, Bytes::from("x"))).await;
@@ -188,7 +196,7 @@ async fn every_way_to_send_tells_it_again() {
 #[tokio::test]
 async fn send_tells_it_again() {
     for cause in Cause::ALL {
-        let mut io = deaf(cause);
+        let mut io = deaf_until(cause);
         cause.assert_is(&within(io.wait()).await.unwrap_err());
         cause.assert_is(&within(io.send("x")).await.unwrap_err());
         cause.assert_is(&within(io.send_line("x")).await.unwrap_err());
@@ -202,7 +210,7 @@ async fn send_tells_it_again() {
 #[tokio::test]
 async fn a_half_finds_its_pipe_broken() {
     for cause in Cause::ALL {
-        let (mut send, mut recv) = deaf(cause).into_split();
+        let (mut send, mut recv) = deaf_until(cause).into_split();
         let (sent, ended) =
             within(async { tokio::join!(send.send(pattern(LARGE)), recv.wait()) }).await;
         cause.assert_is(&ended.unwrap_err());
