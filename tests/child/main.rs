@@ -52,6 +52,8 @@ const MODES: &[Mode] = &[
     ("deaf", "", deaf),
     ("ignore-input", "N", ignore_input),
     #[cfg(unix)]
+    ("join-parent", "", unix::join_parent),
+    #[cfg(unix)]
     ("close-stdin", "", unix::close_stdin),
     ("hold", "OUTER_MS quiet|chatty|flood", hold),
     ("hold-write", "OUTER_MS N", hold_write),

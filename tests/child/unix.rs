@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::process::{self, Command};
 
-use rustix::process::{Pid, Signal, getpgrp, getpid, getppid, kill_process};
+use rustix::process::{Pid, Signal, getpgid, getpgrp, getpid, getppid, kill_process, setpgid};
 use rustix::stdio::dup2_stdin;
 
 use crate::stdio::{Out, or_fail};
@@ -32,6 +32,13 @@ pub(crate) fn hold_apart(args: &mut Args) {
     let heir = or_fail(heir.process_group(0).spawn());
     let (parent, grandchild) = (process::id(), heir.id());
     Out::stdout().put(format!("parent {parent} grandchild {grandchild}\n"));
+    sleep_until_killed();
+}
+
+pub(crate) fn join_parent(_: &mut Args) {
+    let joined = getpgid(getppid()).and_then(|group| setpgid(None, Some(group)));
+    or_fail(joined.map_err(Into::into));
+    Out::stdout().put("joined\n");
     sleep_until_killed();
 }
 

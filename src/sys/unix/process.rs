@@ -183,11 +183,8 @@ impl Process {
         group == self.pid || self.guardian().is_some() || getpgid(Some(self.pid)) == Ok(group)
     }
 
-    /// A child that does not lead its group may have left it, and may lead another, whose id is its own.
+    /// A child may have left its group, and may lead another, whose id is its own.
     fn signal_strayed(&self, group: Pid, number: i32, running: bool) -> Result<(), Errno> {
-        if group == self.pid {
-            return Ok(());
-        }
         match getpgid(Some(self.pid)) {
             Ok(now) if now == group => Ok(()),
             Ok(now) if now == self.pid => no_zombies(send::to_group(now, number), running),
