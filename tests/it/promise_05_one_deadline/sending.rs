@@ -165,7 +165,10 @@ async fn a_file_that_is_held_back_by_output_nobody_reads() {
 #[tokio::test]
 async fn both_sides_of_a_file_that_was_split() {
     for cause in Cause::ALL {
-        let file = ProcessIOWrapper::from(deaf_until(cause));
+        let mut io = deaf();
+        said(&mut io, b"ready\n", b"").await;
+        cause.set(&mut io);
+        let file = ProcessIOWrapper::from(io);
         let (mut read, mut write) = tokio::io::split(file);
         let reader = tokio::spawn(async move {
             let mut got = Vec::new();
