@@ -48,7 +48,7 @@ async fn lines(path: &Path) -> (u64, u64) {
     let (mut n, mut bytes) = (0, 0);
     while let Some(line) = lines.next().await {
         n += 1;
-        bytes += black_box(line.expect("a line")).as_bytes().len() as u64;
+        bytes += black_box(line.expect("a line").as_bytes()).len() as u64;
     }
     io.wait().await.expect("an exit");
     (n, bytes)
@@ -59,7 +59,7 @@ async fn recv_line(path: &Path) -> (u64, u64) {
     let (mut n, mut bytes) = (0, 0);
     while let Some(line) = io.recv_line(Source::Stdout).await.expect("a line") {
         n += 1;
-        bytes += black_box(line).as_bytes().len() as u64;
+        bytes += black_box(line.as_bytes()).len() as u64;
     }
     io.wait().await.expect("an exit");
     (n, bytes)
@@ -112,7 +112,7 @@ async fn tokio_lines(path: &Path) -> (u64, u64) {
     let (mut n, mut bytes) = (0, 0);
     while let Some(line) = lines.next_line().await.expect("a line") {
         n += 1;
-        bytes += black_box(line).len() as u64;
+        bytes += black_box(line.as_bytes()).len() as u64;
     }
     child.wait().await.expect("an exit");
     (n, bytes)
@@ -124,7 +124,7 @@ async fn codec(path: &Path) -> (u64, u64) {
     let (mut n, mut bytes) = (0, 0);
     while let Some(line) = lines.next().await {
         n += 1;
-        bytes += black_box(line.expect("a line")).len() as u64;
+        bytes += black_box(line.expect("a line").as_bytes()).len() as u64;
     }
     child.wait().await.expect("an exit");
     (n, bytes)

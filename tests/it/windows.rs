@@ -8,11 +8,15 @@
 
 use std::{
     fs,
+    os::windows::io::AsRawHandle,
     path::Path,
     time::{Duration, Instant},
 };
 
-use process_io::{Command, Ladder, ProcessIo, Signal, Source, Step};
+use process_io::{Command, Ladder, ProcessIOWrapper, ProcessIo, Signal, Source, Step};
+use windows_sys::Win32::Security::{
+    DACL_SECURITY_INFORMATION, GetKernelObjectSecurity, GetSecurityDescriptorDacl,
+};
 
 use crate::support::{child, eventually, is_alive, within};
 
@@ -33,6 +37,40 @@ fn quoted(args: &[&str]) -> String {
 fn batch(path: &Path) {
     let child = env!("CARGO_BIN_EXE_child").replace('/', "\\");
     fs::write(path, format!("@\"{child}\" args %*\r\n")).unwrap();
+}
+
+/// One entry in the list of who may open it: us, or the child would have nothing to write to.
+#[tokio::test]
+async fn pipes_are_for_one_user() {
+    let file = ProcessIOWrapper::from(ProcessIo::spawn(child(&["deaf"])).unwrap());
+    for pipe in [file.read_descriptor(), file.write_descriptor()] {
+        let pipe = pipe.unwrap().as_raw_handle();
+        let (mut descriptor, mut len) = ([0_u64; 64], 0);
+        let size = size_of_val(&descriptor) as u32;
+        let descriptor = descriptor.as_mut_ptr().cast();
+        let (mut present, mut list, mut defaulted) = (0, std::ptr::null_mut(), 0);
+        // SAFETY: the handle is open, there is room for `size` bytes, and all that is pointed to outlives the calls.
+        let (got, found) = unsafe {
+            (
+                GetKernelObjectSecurity(
+                    pipe,
+                    DACL_SECURITY_INFORMATION,
+                    descriptor,
+                    size,
+                    &mut len,
+                ),
+                GetSecurityDescriptorDacl(descriptor, &mut present, &mut list, &mut defaulted),
+            )
+        };
+        assert!(
+            got != 0 && found != 0,
+            "{}",
+            std::io::Error::last_os_error()
+        );
+        assert!(present != 0 && !list.is_null(), "everybody may open it");
+        // SAFETY: it points into `descriptor`.
+        assert_eq!(unsafe { *list }.AceCount, 1);
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod overlapped;
 mod pipe;
 mod process;
 mod program;
+mod security;
 mod spawn;
 mod usage;
 

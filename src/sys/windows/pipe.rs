@@ -21,6 +21,7 @@ use windows_sys::Win32::{
         ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_OPERATION_ABORTED,
         ERROR_PIPE_NOT_CONNECTED, INVALID_HANDLE_VALUE,
     },
+    Security::SECURITY_ATTRIBUTES,
     Storage::FileSystem::{
         FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, PIPE_ACCESS_INBOUND,
         PIPE_ACCESS_OUTBOUND, ReadFile,
@@ -38,6 +39,7 @@ use windows_sys::Win32::{
 use super::{
     BorrowedDescriptor, Outlet, check,
     overlapped::{Overlapped, Submitted, code},
+    security::for_this_user,
 };
 
 /// How much a pipe holds, and the most that one write takes. Measured under Wine 8: with 4 KiB it takes five times as long to
@@ -333,11 +335,26 @@ pub(crate) fn stage_pipe() -> io::Result<(File, File, PipeGrowth)> {
     Ok((write, read, PipeGrowth))
 }
 
-/// A pipe with a name that nobody else knows: our end, overlapped, and theirs, which is not.
+/// A pipe with a name that nobody else knows, for this user alone: our end, overlapped, and theirs, which is not.
 ///
-/// Its security is the system's default: a stranger would have to find the name and open it in the moment between the
-/// two calls. Then ours fails, for there is one instance, and nothing has been written.
+/// Somebody else of this user would have to find the name and open it in the moment between the two calls. Then ours fails,
+/// for there is one instance, and nothing has been written.
 fn pair(
+    access: u32,
+    open: &mut OpenOptions,
+    capacity: Option<usize>,
+) -> io::Result<(OwnedHandle, OwnedHandle)> {
+    match for_this_user(|security| pair_with(security, access, open, capacity))? {
+        // In a sandbox it is not enough to be the user. The system's default is made for it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            pair_with(ptr::null(), access, open, capacity)
+        }
+        pair => pair,
+    }
+}
+
+fn pair_with(
+    security: *const SECURITY_ATTRIBUTES,
     access: u32,
     open: &mut OpenOptions,
     capacity: Option<usize>,
@@ -354,7 +371,7 @@ fn pair(
         .encode_wide()
         .chain([0])
         .collect();
-    // SAFETY: the name ends with a zero and outlives the call; no security attributes are fine.
+    // SAFETY: the name ends with a zero and outlives the call; the security attributes are valid, or none.
     let ours = unsafe {
         CreateNamedPipeW(
             wide.as_ptr(),
@@ -364,7 +381,7 @@ fn pair(
             size,
             size,
             0,
-            ptr::null(),
+            security,
         )
     };
     if ours == INVALID_HANDLE_VALUE {
