@@ -92,8 +92,8 @@ async fn what_was_received_before_comes_first_and_the_rest_is_fed_and_kept() {
     assert_bytes(&all, &data);
 }
 
-#[cfg(unix)] // Elsewhere only files are tried.
-mod without_a_file {
+#[cfg(unix)] // Elsewhere there is only a file to copy to.
+mod into_what_can_be_full {
     use std::{os::fd::AsFd, time::Duration};
 
     use process_io::Result;
@@ -139,27 +139,14 @@ mod without_a_file {
 
     #[tokio::test]
     async fn a_time_out_ends_it() {
-        let (to, _from) = pipe::pipe().unwrap();
-        let mut io = ProcessIo::builder(child(&["flood"]))
-            .timeout(Duration::from_millis(200))
-            .spawn()
-            .unwrap();
-        let error = within(io.splice_to(Source::Stdout, to.as_fd()))
-            .await
-            .unwrap_err();
-        assert!(error.is_timeout(), "{error}");
-        let null = std::fs::File::options()
-            .write(true)
-            .open("/dev/null")
-            .unwrap();
-        let mut io = ProcessIo::builder(child(&["flood"]))
-            .timeout(Duration::from_millis(200))
-            .spawn()
-            .unwrap();
-        let error = within(io.splice_to(Source::Stdout, null.as_fd()))
-            .await
-            .unwrap_err();
-        assert!(error.is_timeout(), "{error}");
+        let (full, _from) = pipe::pipe().unwrap();
+        let null = File::options().write(true).open("/dev/null").unwrap();
+        for to in [full.as_fd(), null.as_fd()] {
+            let flood = ProcessIo::builder(child(&["flood"])).timeout(Duration::from_millis(200));
+            let mut io = flood.spawn().unwrap();
+            let error = within(io.splice_to(Source::Stdout, to)).await.unwrap_err();
+            assert!(error.is_timeout(), "{error}");
+        }
     }
 
     #[tokio::test]
