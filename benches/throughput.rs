@@ -37,6 +37,7 @@ struct Size {
     rounds: usize,
 }
 
+/// Elsewhere it may be Wine, where all that is piped goes through one server.
 const FULL: Size = if cfg!(unix) {
     Size {
         bulk: 1 << 30,
