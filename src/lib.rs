@@ -113,8 +113,9 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `error`, `limits`, `event`, `line`, `output`, `signal`, `stdio`, `trace` | the vocabulary |
-//! | `sys` | what differs by platform |
+//! | `error`, `limits`, `event`, `output`, `signal`, `stdio`, `trace` | the vocabulary |
+//! | `sys` | what differs by platform, and all that is `unsafe` |
+//! | `line` | a line, and by what rules output is taken apart into lines |
 //! | `buffer` | where bytes wait: inbox, outbox, and where lines end |
 //! | [`transport`] | the seam between this crate and any child |
 //! | `shutdown` | when and how a run is stopped |

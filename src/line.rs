@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, str};
 
 use bytes::Bytes;
 
-use crate::event::Source;
+use crate::{event::Source, sys::Slice};
 
 /// Longest line by default: 16 MiB.
 pub const DEFAULT_MAX_LINE_LENGTH: usize = 16 << 20;
@@ -13,11 +13,21 @@ pub const DEFAULT_MAX_LINE_LENGTH: usize = 16 << 20;
 ///
 /// The bytes are a slice of the buffer they were read into: no allocation and no copy, unless the line began
 /// in one read and ended in another. A line that is kept therefore keeps its buffer alive: some 128 KiB, or all
-/// that had been received unread. [`Bytes::copy_from_slice`] gives one that does not.
-#[derive(Clone, PartialEq, Eq)]
+/// that had been received unread. [`Bytes::copy_from_slice`] gives one that does not. A thread that has taken and dropped lines
+/// may keep the buffer of the last ones too, of at most 1 MiB, if the handle then moves to another thread: until it
+/// takes other lines, or ends.
+///
+/// To take a line and to drop it on the same thread costs no atomic operation.
 pub struct Line {
-    bytes: Bytes,
+    data: Data,
     origin: Origin,
+}
+
+#[derive(Debug)]
+enum Data {
+    /// Of a block of lines.
+    Slice(Slice),
+    Bytes(Bytes),
 }
 
 /// Source and end in one word: a line is moved about more often than it is asked for them.
@@ -54,17 +64,36 @@ impl Line {
             (Source::Stderr, LineEnd::Eof) => Origin::StderrEof,
             (Source::Stderr, LineEnd::Limit) => Origin::StderrLimit,
         };
-        Self { bytes, origin }
+        let data = Data::Bytes(bytes);
+        Self { data, origin }
+    }
+
+    /// One of a block of lines, with a terminator.
+    #[inline(always)]
+    pub(crate) fn cut(slice: Slice, source: Source) -> Self {
+        let data = Data::Slice(slice);
+        let origin = match source {
+            Source::Stdout => Origin::StdoutTerminator,
+            Source::Stderr => Origin::StderrTerminator,
+        };
+        Self { data, origin }
     }
 
     /// The line as bytes.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        match &self.data {
+            Data::Slice(slice) => slice.as_bytes(),
+            Data::Bytes(bytes) => bytes,
+        }
     }
 
     /// The line as bytes, by value.
     pub fn into_bytes(self) -> Bytes {
-        self.bytes
+        match self.data {
+            Data::Slice(slice) => slice.to_bytes(),
+            Data::Bytes(bytes) => bytes,
+        }
     }
 
     /// The line as text.
@@ -73,12 +102,12 @@ impl Line {
     ///
     /// If it is not UTF-8.
     pub fn to_str(&self) -> Result<&str, str::Utf8Error> {
-        str::from_utf8(&self.bytes)
+        str::from_utf8(self.as_bytes())
     }
 
     /// The line as text, with U+FFFD for what is not UTF-8. Allocates only then.
     pub fn to_str_lossy(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.bytes)
+        String::from_utf8_lossy(self.as_bytes())
     }
 
     /// The stream it came from.
@@ -101,9 +130,30 @@ impl Line {
 
 impl AsRef<[u8]> for Line {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.as_bytes()
     }
 }
+
+impl Clone for Line {
+    fn clone(&self) -> Self {
+        let bytes = match &self.data {
+            Data::Slice(slice) => slice.to_bytes(),
+            Data::Bytes(bytes) => bytes.clone(),
+        };
+        Self {
+            data: Data::Bytes(bytes),
+            origin: self.origin,
+        }
+    }
+}
+
+impl PartialEq for Line {
+    fn eq(&self, other: &Self) -> bool {
+        (self.as_bytes(), self.origin) == (other.as_bytes(), other.origin)
+    }
+}
+
+impl Eq for Line {}
 
 /// As text, with U+FFFD for what is not UTF-8.
 impl fmt::Display for Line {
@@ -115,7 +165,7 @@ impl fmt::Display for Line {
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Line")
-            .field("bytes", &self.bytes)
+            .field("bytes", &self.clone().into_bytes())
             .field("source", &self.source())
             .field("end", &self.end())
             .finish()

@@ -5,50 +5,43 @@ use std::{mem, ops::Deref};
 use bytes::{Buf, Bytes};
 
 use super::Newlines;
+use crate::sys::{Slice, Sliced};
 
 /// The bytes at the front of an inbox.
 ///
 /// What has been taken as lines is only counted: moving the start of a `Bytes` for each would cost more
 /// than the line itself. The buffer is let go when something else takes its place.
-///
-/// Lines are cut one ahead. A line that was made a moment ago is in memory as four words, each on its way from a
-/// register; whoever gets it moves it by two words at a time, for which the processor has to wait until they have arrived.
-/// That took as long as all the rest.
 #[derive(Debug)]
 pub(super) struct Front {
     bytes: Bytes,
     /// So many bytes of `bytes` have been taken.
     taken: usize,
-    /// The next line, as long as nothing but lines is taken.
-    ahead: Ahead,
-    /// So many bytes it takes, with its terminator.
-    ahead_len: usize,
-    /// How long a line may be that is cut ahead.
-    longest: usize,
-    /// Of `bytes`, those behind the line that was cut ahead.
-    newlines: Newlines,
+    /// As long as nothing but lines is taken.
+    lines: Option<PlainLines>,
 }
 
-/// In one cache line: two words at a time are slow across the end of one.
+/// Lines that end with a newline and are not too long.
 #[derive(Debug)]
-#[repr(align(32))]
-struct Ahead(Option<Bytes>);
+struct PlainLines {
+    /// The same bytes as the front's.
+    sliced: Sliced,
+    /// Of these, those that have not been taken.
+    newlines: Newlines,
+    max_line_length: usize,
+}
 
 impl Front {
     pub(super) const fn new() -> Self {
         Self {
             bytes: Bytes::new(),
             taken: 0,
-            ahead: Ahead(None),
-            ahead_len: 0,
-            longest: 0,
-            newlines: Newlines::after(0),
+            lines: None,
         }
     }
 
     /// Puts something else in its place, and returns what is left of it.
     pub(super) fn replace(&mut self, bytes: Bytes) -> Bytes {
-        self.ahead.0 = None;
+        self.end_lines();
         let taken = mem::take(&mut self.taken);
         let mut old = mem::replace(&mut self.bytes, bytes);
         old.advance(taken);
@@ -68,39 +61,35 @@ impl Front {
         drop(self.split_to(n));
     }
 
-    /// Takes the line that was cut ahead, and cuts the next one: the way of every line.
+    /// From here on, [`take_line`](Front::take_line) takes each line that ends with a newline and has at most
+    /// `max_line_length` bytes.
+    pub(super) fn begin_lines(&mut self, max_line_length: usize) {
+        self.lines = (!self.is_empty()).then(|| PlainLines {
+            sliced: Sliced::new(self.bytes.clone()),
+            newlines: Newlines::after(self.taken),
+            max_line_length,
+        });
+    }
+
+    /// Not any more.
+    pub(super) fn end_lines(&mut self) {
+        self.lines = None;
+    }
+
+    /// The way of nearly every line. `None` if the next one is something else.
     #[inline(always)]
-    pub(super) fn take_line(&mut self) -> Option<Bytes> {
-        self.ahead.0.as_ref()?;
-        self.taken += self.ahead_len;
-        let next = self.cut();
-        mem::replace(&mut self.ahead.0, next)
-    }
-
-    /// Cuts the line at the front if it ends with a newline and has at most `longest` bytes, and so on with each one that
-    /// follows. A line that is not taken next counts for nothing.
-    pub(super) fn cut_ahead(&mut self, longest: usize) {
-        self.longest = longest;
-        self.newlines = Newlines::after(self.taken);
-        self.ahead.0 = self.cut();
-    }
-
-    /// No line is cut ahead any more.
-    pub(super) fn forget_ahead(&mut self) {
-        self.ahead.0 = None;
-    }
-
-    #[inline(always)]
-    fn cut(&mut self) -> Option<Bytes> {
-        let at = self.newlines.peek(&self.bytes)?;
+    pub(super) fn take_line(&mut self) -> Option<Slice> {
+        let lines = self.lines.as_mut()?;
+        let at = lines.newlines.peek(&self.bytes)?;
         let line = &self.bytes[self.taken..at];
         let len = line.strip_suffix(b"\r").unwrap_or(line).len();
-        if len > self.longest {
+        if len > lines.max_line_length {
             return None;
         }
-        self.newlines.pass();
-        self.ahead_len = at + 1 - self.taken;
-        Some(self.bytes.slice(self.taken..self.taken + len))
+        lines.newlines.pass();
+        let line = lines.sliced.slice(self.taken, self.taken + len);
+        self.taken = at + 1;
+        Some(line)
     }
 }
 

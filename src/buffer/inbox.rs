@@ -10,6 +10,7 @@ use super::{
 use crate::{
     limits::{Limit, MAX_COPY, MIN_WINDOW, Overflow},
     line::{LineEnd, LineOptions, Terminator},
+    sys::Slice,
 };
 
 /// Received, untaken bytes of one stream.
@@ -176,13 +177,13 @@ impl Inbox {
     /// Takes the next line if it is what nearly every line is: whole, and in a block of them. Otherwise
     /// [`take_line`](Inbox::take_line) knows.
     #[inline(always)]
-    pub(crate) fn take_plain_line(&mut self) -> Option<Bytes> {
+    pub(crate) fn take_plain_line(&mut self) -> Option<Slice> {
         self.front.take_line()
     }
 
     /// Lines are to be taken by other rules from here on.
-    pub(crate) fn forget_plain_line(&mut self) {
-        self.front.forget_ahead();
+    pub(crate) fn end_plain_lines(&mut self) {
+        self.front.end_lines();
     }
 
     /// Takes the next line; `None` if there is no whole one and more may come. The error is a line that
@@ -211,7 +212,7 @@ impl Inbox {
                     let line = self.cut(len);
                     self.drop_front(skip);
                     if self.scan.is_plain(options) {
-                        self.front.cut_ahead(options.max_line_length);
+                        self.front.begin_lines(options.max_line_length);
                     }
                     let end = if gap && end == LineEnd::Eof {
                         LineEnd::Limit

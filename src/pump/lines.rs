@@ -4,7 +4,7 @@ use super::Driver;
 use crate::{
     error::{Kind, Result},
     event::Source,
-    line::{Line, LineEnd, LineOptions},
+    line::{Line, LineOptions},
 };
 
 impl Driver {
@@ -19,7 +19,7 @@ impl Driver {
             ..options
         };
         for reader in self.readers_mut() {
-            reader.inbox.forget_plain_line();
+            reader.inbox.end_plain_lines();
         }
     }
 
@@ -40,7 +40,7 @@ impl Driver {
             Source::Stderr => &mut self.stderr.inbox,
         };
         let line = inbox.take_plain_line()?;
-        Some(Line::new(line, source, LineEnd::Terminator))
+        Some(Line::cut(line, source))
     }
 
     fn take_any_line(&mut self, source: Source) -> Option<Result<Line>> {
