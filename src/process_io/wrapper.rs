@@ -145,7 +145,8 @@ impl ProcessIOWrapper {
     ///
     /// The read that would find end-of-file then waits for the exit, and fails with the
     /// [`Error`] of [`Output::check`](crate::Output::check) inside the [`io::Error`]. A write that fails
-    /// because the child takes no more input waits up to 200 ms for the exit, so that the error can tell it.
+    /// because the child takes no more input waits up to 200 ms for the exit, so that the error can tell it, or what else
+    /// made the run fail.
     pub fn check_exit(mut self, check: bool) -> Self {
         self.check_exit = check;
         self
@@ -316,11 +317,15 @@ impl ProcessIOWrapper {
             self.failing = Some((error, Box::pin(sleep(DEFAULT_DRAIN_IDLE))));
         }
         let exited = (self.io).with_role(Role::Write, cx, |pump, cx| pump.poll_wait(cx));
-        if let (Poll::Pending, Some((_, grace))) = (exited, &mut self.failing) {
+        if let (Poll::Pending, Some((_, grace))) = (&exited, &mut self.failing) {
             ready!(grace.as_mut().poll(cx));
         }
-        let error = self.failing.take().map(|(error, _)| error);
-        let error = error.unwrap_or_else(|| Error::new(Kind::BrokenPipe));
+        let broken = self.failing.take().map(|(error, _)| error);
+        let error = match exited {
+            // Something that is told once, and explains more.
+            Poll::Ready(Err(cause)) => cause,
+            _ => broken.unwrap_or_else(|| Error::new(Kind::BrokenPipe)),
+        };
         Poll::Ready(Err(self.io.recv.driver.annotate(error).into()))
     }
 

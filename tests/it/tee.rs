@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use futures::TryStreamExt;
-use process_io::{Drain, Event, ProcessIo, Source, Stage};
+use process_io::{Drain, Error, Event, ProcessIOWrapper, ProcessIo, Source, Stage};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufWriter, DuplexStream, duplex},
     join,
@@ -161,6 +161,24 @@ async fn a_prompt_that_never_came_does_not_hide_it() {
     let mut io = writes().pipe(cat().tee(duplex(NARROW).0)).spawn().unwrap();
     let error = within(io.expect("no such text")).await.unwrap_err();
     assert!(error.is_output(), "{error}");
+}
+
+#[tokio::test]
+async fn a_write_that_failed_does_not_hide_it() {
+    let takes_little = child(&["do", "take", "10", "write", "out", "1000"]);
+    let io = ProcessIo::builder(takes_little)
+        .pipe(cat().tee(duplex(NARROW).0))
+        .spawn()
+        .unwrap();
+    let mut file = ProcessIOWrapper::from(io).check_exit(true);
+    let written = within(file.write_all(&pattern(SIZE))).await;
+    let read = within(file.read_to_end(&mut Vec::new())).await;
+    let errors = [written.err(), read.err()].into_iter().flatten();
+    let told = errors.filter(|error| {
+        let inner = error.get_ref().unwrap().downcast_ref::<Error>();
+        inner.is_some_and(Error::is_output)
+    });
+    assert_eq!(told.count(), 1);
 }
 
 /// As without the copy: the stage before it ends, by `SIGPIPE` where there is such a thing.
