@@ -8,7 +8,7 @@ use process_io::{
     Limits, Line, LineEnd, Lines, Overflow, ProcessIo, Source,
     transport::memory::{self, Child},
 };
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, sync::mpsc};
 use tokio_util::io::StreamReader;
 
 use crate::support::{child, within};
@@ -176,6 +176,49 @@ async fn lines_of_a_real_pipe_lie_in_few_buffers() {
         .count();
     // Only where a read began the line, or ended in it, may it be elsewhere.
     assert!(neighbours > 8_000, "{neighbours}");
+}
+
+/// In whatever order, and on whatever thread: a line is as it was when it was taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn lines_may_be_kept_copied_and_dropped_anywhere() {
+    const LINES: usize = 30_000;
+    let check = |(at, line): (usize, Line)| {
+        let text = line.to_str().unwrap();
+        assert!(text.starts_with(&format!("{at} ")), "{at}: {text}");
+        assert_eq!(text.len(), 80);
+    };
+    let (here, mut there) = mpsc::channel(100);
+    let others = tokio::spawn(async move {
+        let mut seen = 0;
+        while let Some(line) = there.recv().await {
+            check(line);
+            seen += 1;
+        }
+        seen
+    });
+    let take = tokio::spawn(async move {
+        let mut io = ProcessIo::spawn(child(&["lines", &LINES.to_string(), "80"])).unwrap();
+        let mut lines = io.stdout_lines().enumerate();
+        let mut kept = Vec::new();
+        while let Some((at, line)) = lines.next().await {
+            let line = line.unwrap();
+            match at % 4 {
+                0 => check((at, line)),
+                1 => kept.push((at, line)),
+                2 => here.send((at, line)).await.unwrap(),
+                _ => {
+                    kept.push((at, line.clone()));
+                    here.send((at, line)).await.unwrap();
+                }
+            }
+        }
+        drop(io);
+        kept
+    });
+    let kept = within(take).await.unwrap();
+    assert_eq!(kept.len(), LINES / 2);
+    kept.into_iter().rev().for_each(check);
+    assert_eq!(within(others).await.unwrap(), LINES / 2);
 }
 
 #[tokio::test]
