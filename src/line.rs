@@ -13,17 +13,16 @@ pub const DEFAULT_MAX_LINE_LENGTH: usize = 16 << 20;
 ///
 /// The bytes are a slice of the buffer they were read into: no allocation and no copy, unless the line began
 /// in one read and ended in another. A line that is kept therefore keeps its buffer alive: some 128 KiB, or all
-/// that had been received unread. [`Bytes::copy_from_slice`] gives one that does not. A thread that has taken and dropped lines
-/// may keep the buffer of the last ones too, of at most 1 MiB, if the handle then moves to another thread: until it
-/// takes other lines, or ends.
+/// that had been received unread. [`Bytes::copy_from_slice`] gives one that does not.
 ///
-/// To take a line and to drop it on the same thread costs no atomic operation.
+/// Lines are counted by the buffer and not one by one, which is faster. So a thread may keep the buffer of the lines that it
+/// dropped last, if the handle, or the task that owns it, has moved on to another thread: until it takes several lines
+/// of another buffer, or ends.
 pub struct Line {
     data: Data,
     origin: Origin,
 }
 
-#[derive(Debug)]
 enum Data {
     /// Of a block of lines.
     Slice(Slice),
@@ -70,7 +69,7 @@ impl Line {
 
     /// One of a block of lines, with a terminator.
     #[inline(always)]
-    pub(crate) fn cut(slice: Slice, source: Source) -> Self {
+    pub(crate) fn of_block(slice: Slice, source: Source) -> Self {
         let data = Data::Slice(slice);
         let origin = match source {
             Source::Stdout => Origin::StdoutTerminator,

@@ -23,7 +23,7 @@ pub(super) struct Front {
 /// Lines that end with a newline and are not too long.
 #[derive(Debug)]
 struct PlainLines {
-    /// The same bytes as the front's.
+    /// The same bytes as the front's, those that were taken included.
     sliced: Sliced,
     /// Of these, those that have not been taken.
     newlines: Newlines,
@@ -71,7 +71,7 @@ impl Front {
         });
     }
 
-    /// Not any more.
+    /// From here on it takes none.
     pub(super) fn end_lines(&mut self) {
         self.lines = None;
     }

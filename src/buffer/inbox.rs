@@ -211,7 +211,7 @@ impl Inbox {
                 Cut::Line { len, skip, end } => {
                     let line = self.cut(len);
                     self.drop_front(skip);
-                    if self.scan.is_plain(options) {
+                    if end == LineEnd::Terminator && self.scan.is_plain(options) {
                         self.front.begin_lines(options.max_line_length);
                     }
                     let end = if gap && end == LineEnd::Eof {

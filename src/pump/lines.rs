@@ -40,7 +40,7 @@ impl Driver {
             Source::Stderr => &mut self.stderr.inbox,
         };
         let line = inbox.take_plain_line()?;
-        Some(Line::cut(line, source))
+        Some(Line::of_block(line, source))
     }
 
     fn take_any_line(&mut self, source: Source) -> Option<Result<Line>> {

@@ -1,12 +1,16 @@
 //! Which public types and futures are `Send`, `Sync` and `Unpin`. Most of it is proven by compiling.
 
-use std::{error, io, time::Duration};
+use std::{
+    error, io,
+    panic::{RefUnwindSafe, UnwindSafe},
+    time::Duration,
+};
 
 use futures::{Sink, Stream, stream::FusedStream};
 use process_io::{
-    Builder, Collect, Control, Drain, Error, Event, Exchange, Input, Limit, Limits, Output,
-    Overflow, ProcessIOWrapper, ProcessIo, ReadSource, Recv, RecvHalf, Redirect, SendHalf, Signal,
-    Source, UnsplitError,
+    Builder, Collect, Control, Drain, Error, Event, Exchange, Input, Limit, Limits, Line,
+    LineBlock, Lines, Output, Overflow, ProcessIOWrapper, ProcessIo, ReadSource, Recv, RecvHalf,
+    Redirect, SendHalf, Signal, Source, UnsplitError,
     transport::{Parts, Process, memory},
 };
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite};
@@ -26,6 +30,8 @@ fn handles_move_to_other_threads() {
     moves::<Parts>();
     moves::<UnsplitError>();
     moves::<memory::Child>();
+    moves::<Lines<ProcessIo>>();
+    moves::<Lines<RecvHalf>>();
 }
 
 #[test]
@@ -44,6 +50,15 @@ fn values_can_be_shared_too() {
     moves_and_is_shared::<Signal>();
     moves_and_is_shared::<ReadSource>();
     moves_and_is_shared::<Redirect>();
+    moves_and_is_shared::<Line>();
+    moves_and_is_shared::<LineBlock>();
+}
+
+#[test]
+fn lines_may_cross_a_caught_panic_as_bytes_may() {
+    fn crosses<T: UnwindSafe + RefUnwindSafe>() {}
+    crosses::<Line>();
+    crosses::<LineBlock>();
 }
 
 #[test]
