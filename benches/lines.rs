@@ -154,7 +154,7 @@ fn median(mut values: Vec<f64>) -> (f64, f64, f64) {
 
 fn main() {
     let quick = std::env::args().any(|arg| arg == "--test" || arg == "--quick");
-    let (count, rounds) = if quick { (100_000, 1) } else { (8_000_000, 5) };
+    let (count, rounds) = if quick { (100_000, 1) } else { (8_000_000, 11) };
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     let mut writer = std::io::BufWriter::new(&mut file);
     for i in 0..count {
