@@ -126,7 +126,12 @@ impl<T: Receive> Stream for Lines<T> {
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let source = self.source;
-        match source.and_then(|source| self.io.pump().driver.take_plain_line(source)) {
+        let driver = self.io.pump().driver;
+        let line = match source {
+            Some(source) => driver.take_plain_line(source),
+            None => driver.take_plain_line_of_any(),
+        };
+        match line {
             Some(line) => Poll::Ready(Some(Ok(line))),
             None => self.poll_other(cx),
         }
@@ -264,16 +269,13 @@ fn poll_other_line(
     again(cx)
 }
 
-/// A line of either stream. They take turns by pieces that were read and not by lines, so that the lines of
-/// a piece are handed out without looking elsewhere.
+/// A line of either stream, in [turns](crate::pump::Driver::take_plain_line_of_any).
 fn poll_any_line(pump: &mut Pump<'_>, cx: &mut Context<'_>) -> Poll<Option<Result<Line>>> {
     for _ in 0..STEPS_PER_POLL {
         let turn = pump.driver.whose_turn();
         for source in [turn, turn.other()] {
             if let Some(line) = pump.driver.take_line(source) {
-                if pump.driver.reader(source).has_no_block() {
-                    pump.driver.end_turn(source);
-                }
+                pump.driver.end_turn_after_block(source);
                 return Poll::Ready(Some(line));
             }
         }

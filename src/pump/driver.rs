@@ -34,7 +34,7 @@ pub(crate) struct Driver {
     pub(super) stages: Stages,
     pub(super) exit: Exit,
     /// Whose turn it is when both streams have something.
-    turn: Source,
+    pub(super) turn: Source,
     /// A pipe was still open when the run was over.
     pub(super) pipes_held: bool,
     pub(super) elapsed: Option<Duration>,
@@ -226,7 +226,7 @@ impl Driver {
     }
 
     /// `source` has had something: next it is the other's turn.
-    pub(crate) fn end_turn(&mut self, source: Source) {
+    pub(super) fn end_turn(&mut self, source: Source) {
         self.passed_over = match source == self.turn {
             true => 0,
             false => self.passed_over + 1,

@@ -43,6 +43,24 @@ impl Driver {
         Some(Line::of_block(line, source))
     }
 
+    /// The same, of either stream: they take turns by pieces that were read and not by lines, so that the lines of a piece are
+    /// handed out without looking elsewhere.
+    pub(crate) fn take_plain_line_of_any(&mut self) -> Option<Line> {
+        let turn = self.turn;
+        [turn, turn.other()].into_iter().find_map(|source| {
+            let line = self.take_plain_line(source)?;
+            self.end_turn_after_block(source);
+            Some(line)
+        })
+    }
+
+    /// A line of `source` was taken: if no more are there, it is the other's turn.
+    pub(crate) fn end_turn_after_block(&mut self, source: Source) {
+        if self.reader(source).has_no_block() {
+            self.end_turn(source);
+        }
+    }
+
     fn take_any_line(&mut self, source: Source) -> Option<Result<Line>> {
         let options = self.line_options;
         let reader = self.reader_mut(source);

@@ -159,7 +159,7 @@ impl Reader {
     }
 
     /// No line is there that was received together with the last one.
-    pub(crate) fn has_no_block(&self) -> bool {
+    pub(super) fn has_no_block(&self) -> bool {
         self.inbox.has_no_front()
     }
 
