@@ -33,7 +33,7 @@ async fn all_pipes_have_it_and_keep_it() {
 /// More than the system allows is not an error.
 #[tokio::test]
 async fn too_much_changes_nothing() {
-    let run = ProcessIo::builder(child(&["cat"])).pipe_capacity(1 << 40);
+    let run = ProcessIo::builder(child(&["cat"])).pipe_capacity(usize::MAX);
     let output = within(run.input("data")).await.unwrap();
     assert_eq!(output.stdout, "data");
 }
