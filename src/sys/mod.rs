@@ -15,7 +15,7 @@
 //! | `Process` | `exited`: resolves at the child's exit, for any number of waiters, without reaping. `observe`: the same without waiting. `signal`: never to a pid that is not ours any more. `usage`: what it used, once it has been reaped. `release`: kills what is left if asked to, and reaps without ever blocking |
 //! | `fault(&Command, &io::Error)` | why it could not be started |
 //! | `newlines(&[u8; 64])` | where they are, as fast as the processor tells |
-//! | `Sliced`, `Slice` | bytes, and parts of them that are counted by the dozen; the same everywhere |
+//! | `Sliced`, `Slice` | bytes, and parts of them that are counted together; the same everywhere |
 //! | `exit_status(code)` | the status of a child that ended by itself |
 //! | `BorrowedDescriptor` | the platform's borrowed file descriptor or handle |
 //!
