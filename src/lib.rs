@@ -85,8 +85,9 @@
 //! - **No hang after exit.** See [`Drain`].
 //! - **One deadline.** A time-out covers the input, the run and what comes after the exit, and carries what there was. See
 //!   [when to stop](Builder#when-to-stop).
-//! - **No orphan, no zombie.** Dropping a handle kills the child's process group and reaps it. What a child leaves
-//!   behind in its group when it exits is killed when the run is over.
+//! - **No orphan, no zombie.** What is dropped, timed out, cancelled or shut down goes with its process group and its live
+//!   descendants, and is reaped, always. A child that has exited by itself leaves what it leaves, unless it is to
+//!   [kill that too](Builder::kill_leftovers). Out of reach is a daemon: what has left the group and lost its parent.
 //! - **No thread, no task, no channel.** Your task does the work. Only a child whose handle is dropped before its
 //!   exit is reaped by a small thread, which ends when there are none.
 //!
@@ -168,7 +169,7 @@ pub use pipeline::{Pipeline, Stage, StageEvents};
 pub use process_io::{
     Collect, Exchange, ProcessIOWrapper, ProcessIo, ReadSource, RecvHalf, SendHalf, UnsplitError,
 };
-pub use shutdown::{Ladder, Report, Step, Taken};
+pub use shutdown::{Ladder, OnDrop, Report, Step, Taken};
 pub use signal::Signal;
 pub use stdio::{Input, Redirect};
 pub use sys::BorrowedDescriptor;

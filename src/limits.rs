@@ -24,6 +24,8 @@ pub const DEFAULT_PIPE_BUDGET: usize = 16 << 20;
 /// How long it is waited for a child that was killed: 10 s. Only one that the system cannot end now, or one of another
 /// machine, takes that long.
 pub(crate) const KILL_GRACE: Duration = Duration::from_secs(10);
+/// How long it is waited for the rest of a tree that was killed, when the child itself has exited: 200 ms.
+pub(crate) const SURVIVOR_GRACE: Duration = Duration::from_millis(200);
 /// The size of a pipe that has been seen full: measured to be as fast as 1 MiB, at a quarter of the price.
 #[allow(dead_code)] // Not everywhere can a pipe be made larger.
 pub(crate) const GROWN_PIPE: usize = 256 << 10;

@@ -33,19 +33,6 @@ impl Signal {
     }
 }
 
-impl fmt::Debug for Signal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::HUP => f.write_str("SIGHUP"),
-            Self::INT => f.write_str("SIGINT"),
-            Self::QUIT => f.write_str("SIGQUIT"),
-            Self::KILL => f.write_str("SIGKILL"),
-            Self::TERM => f.write_str("SIGTERM"),
-            Self(number) => write!(f, "signal {number}"),
-        }
-    }
-}
-
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)

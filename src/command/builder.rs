@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::line::line;
 use crate::{
     limits::{Drain, Limits},
-    shutdown::{Ladder, Watch},
+    shutdown::{Ladder, OnDrop, Watch},
     stdio::{Input, Redirect},
 };
 
@@ -41,7 +41,8 @@ pub struct Builder {
     pub(crate) limits: Limits,
     pub(crate) drain: Drain,
     pub(crate) group: bool,
-    pub(crate) kill_on_drop: bool,
+    pub(crate) on_drop: OnDrop,
+    pub(crate) kill_leftovers: bool,
     pub(crate) die_with_parent: bool,
     pub(crate) creation_flags: u32,
     pub(crate) retry_busy: bool,
@@ -62,7 +63,8 @@ impl Builder {
             limits: Limits::default(),
             drain: Drain::default(),
             group: true,
-            kill_on_drop: true,
+            on_drop: OnDrop::Kill,
+            kill_leftovers: false,
             die_with_parent: false,
             creation_flags: 0,
             retry_busy: true,
@@ -138,12 +140,41 @@ impl Builder {
         self
     }
 
-    /// Whether the child, and its group if it leads one, is killed when the handle is dropped or the run
-    /// is over. Yes by default; `tokio`'s setting of the same name in the command is not looked at.
+    /// What becomes of the child when the handle is dropped while it is running: it is killed, with its process group and all
+    /// its live descendants, unless this is called. A [`Ladder`] stops it step by step, without a runtime:
     ///
-    /// With `false` it runs on; it is reaped when it ends in either case.
-    pub fn kill_on_drop(mut self, kill: bool) -> Self {
-        self.kill_on_drop = kill;
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, Ladder, ProcessIo};
+    ///
+    /// // Whoever drops it, the server sees the end of its input and has its time to save what it has.
+    /// let server = ProcessIo::builder(Command::new("cat")).on_drop(Ladder::default()).spawn()?;
+    /// drop(server);
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// A handle that is dropped while its run is being stopped, by a time-out or a [`shutdown`](crate::ProcessIo::shutdown), kills in any
+    /// case. A child that has exited by itself by then needs nothing.
+    pub fn on_drop(mut self, on_drop: impl Into<OnDrop>) -> Self {
+        self.on_drop = on_drop.into();
+        self
+    }
+
+    /// As [`on_drop`](Builder::on_drop) with [`OnDrop::Kill`] or [`OnDrop::Leave`]; `tokio`'s setting of the same name in the
+    /// command is not looked at.
+    pub fn kill_on_drop(self, kill: bool) -> Self {
+        self.on_drop(if kill { OnDrop::Kill } else { OnDrop::Leave })
+    }
+
+    /// Whether what a child leaves behind when it exits by itself is killed: the members of its process group. No by default: a
+    /// daemon that it has started, as `git gc --auto` or a build server, lives on, as with the standard library.
+    ///
+    /// With `true` the run is over when nothing is left in the group, or 200 ms after the exit, when what is left is killed. What
+    /// has become a daemon by then is not in the group any more, and lives on.
+    pub fn kill_leftovers(mut self, kill: bool) -> Self {
+        self.kill_leftovers = kill;
         self
     }
 
@@ -304,7 +335,8 @@ impl fmt::Debug for Builder {
             .field("limits", &self.limits)
             .field("drain", &self.drain)
             .field("process_group", &self.group)
-            .field("kill_on_drop", &self.kill_on_drop)
+            .field("on_drop", &self.on_drop)
+            .field("kill_leftovers", &self.kill_leftovers)
             .field("die_with_parent", &self.die_with_parent)
             .field("watch", &self.watch)
             .finish_non_exhaustive()

@@ -290,7 +290,7 @@ fn poll_any_line(pump: &mut Pump<'_>, cx: &mut Context<'_>) -> Poll<Option<Resul
             return Poll::Ready(pump.driver.take_cut(&Source::BOTH).map(Err));
         }
         if !pump.pass(cx, [Want::More; 2], false) {
-            return Poll::Pending;
+            return pump.stuck([Want::More; 2]).map(Some);
         }
     }
     again(cx)

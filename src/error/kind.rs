@@ -2,7 +2,7 @@
 
 use std::{fmt, io, time::Duration};
 
-use crate::event::Source;
+use crate::{event::Source, signal::Signal};
 
 /// The cause. Private, so that a new one is not a breaking change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub(crate) enum Kind {
     Deadline(Duration),
     Silence(Duration),
     Cancelled,
+    Stopped(Signal),
     Limit(Source, usize),
     LongLine(Source, usize),
     BrokenPipe,
@@ -79,6 +80,12 @@ impl fmt::Display for Kind {
             Self::Deadline(time) => write!(f, "timed out after {time:.1?}"),
             Self::Silence(time) => write!(f, "timed out after {time:.1?} of silence"),
             Self::Cancelled => f.write_str("cancelled"),
+            Self::Stopped(signal) => {
+                write!(
+                    f,
+                    "stopped by {signal}: it wants the terminal; see `process_group`"
+                )
+            }
             Self::Limit(source, bytes) => {
                 write!(f, "wrote more to {source} than the limit of {bytes} bytes")
             }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 pub(crate) use kind::Kind;
 
-use crate::output::Output;
+use crate::{output::Output, signal::Signal};
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -34,6 +34,10 @@ struct Inner {
     output: Option<Output>,
     written: Option<usize>,
     elapsed: Option<Duration>,
+    /// The signal that the child was stopped by.
+    stopped: Option<Signal>,
+    /// It or something that it started could not be killed.
+    survivors: bool,
     source: Option<io::Error>,
 }
 
@@ -48,6 +52,8 @@ impl Error {
             output: None,
             written: None,
             elapsed: None,
+            stopped: None,
+            survivors: false,
             source: None,
         }))
     }
@@ -85,6 +91,16 @@ impl Error {
     /// How long the child has run.
     pub(crate) fn with_elapsed(mut self, elapsed: Option<Duration>) -> Self {
         self.0.elapsed = elapsed;
+        self
+    }
+
+    pub(crate) fn with_stopped(mut self, signal: Option<Signal>) -> Self {
+        self.0.stopped = signal;
+        self
+    }
+
+    pub(crate) fn with_survivors(mut self, survivors: bool) -> Self {
+        self.0.survivors = survivors;
         self
     }
 
@@ -131,6 +147,18 @@ impl Error {
     /// [`send_timeout`](crate::ProcessIo::send_timeout) ran out of time.
     pub fn written(&self) -> Option<usize> {
         self.0.written
+    }
+
+    /// The signal that the child was stopped by, in the sense of job control, when a run was cut short or the terminal
+    /// [stopped](Self::is_stopped) it.
+    pub fn stopped(&self) -> Option<Signal> {
+        self.0.stopped
+    }
+
+    /// The run was cut short, and the child or something that it started could not be killed and is still running: it may be
+    /// another user's, or the system may not be able to end it now.
+    pub fn has_survivors(&self) -> bool {
+        self.0.survivors
     }
 
     /// There is no such program.
@@ -200,6 +228,13 @@ impl Error {
     /// The run was [cancelled](crate::Builder::cancel_on).
     pub fn is_cancelled(&self) -> bool {
         self.0.kind == Kind::Cancelled
+    }
+
+    /// The terminal stopped the child, by `SIGTTIN` or `SIGTTOU`: it is in a process group of its own, and so may not use the
+    /// terminal. It is still there, and may be killed, or continued by `SIGCONT` once it may use the terminal. See
+    /// [`Builder::process_group`](crate::Builder::process_group).
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.0.kind, Kind::Stopped(_))
     }
 
     /// A stream reached its limit, which was set to [`Overflow::Fail`](crate::Overflow::Fail), or a line its

@@ -23,6 +23,9 @@ impl fmt::Display for Error {
             (Kind::Failed, _) if inner.status.is_some() => {}
             (kind, _) => write!(f, "{kind}")?,
         }
+        if let (Some(signal), false) = (inner.stopped, matches!(inner.kind, Kind::Stopped(_))) {
+            write!(f, ", stopped by {signal}")?;
+        }
         match (&inner.kind, inner.status) {
             (Kind::Failed, Some(status)) => {
                 let failed = status.code().map_or("", |_| "failed with ");
@@ -33,6 +36,11 @@ impl fmt::Display for Error {
             }
             (_, Some(status)) => write!(f, " ({})", ending(status))?,
             (_, None) => {}
+        }
+        if inner.survivors {
+            f.write_str(
+                "; it, or something that it started, could not be killed and is still running",
+            )?;
         }
         let tail = inner.stderr_tail.trim_ascii_end();
         let shows_tail = matches!(
@@ -80,6 +88,8 @@ impl fmt::Debug for Error {
             .field("stderr_tail", &self.0.stderr_tail)
             .field("written", &self.0.written)
             .field("elapsed", &self.0.elapsed)
+            .field("stopped", &self.0.stopped)
+            .field("survivors", &self.0.survivors)
             .field("source", &self.0.source)
             .finish_non_exhaustive()
     }

@@ -4,7 +4,7 @@ use std::{io, process::ExitStatus, sync::Arc};
 
 use futures::{
     FutureExt,
-    future::{BoxFuture, try_join_all},
+    future::{BoxFuture, join_all, select_all},
 };
 
 use crate::{
@@ -44,20 +44,22 @@ impl Process for Stages {
     fn wait(self: Arc<Self>) -> BoxFuture<'static, io::Result<ExitStatus>> {
         async move {
             let exits = (self.processes.iter()).map(|process| Arc::clone(process).exited());
-            pipefail(&try_join_all(exits).await?).ok_or_else(no_stage)
+            // A status that is lost is told when the other stages have ended too.
+            let statuses: io::Result<Vec<_>> = join_all(exits).await.into_iter().collect();
+            pipefail(&statuses?).ok_or_else(no_stage)
         }
         .boxed()
     }
 
     fn try_wait(self: Arc<Self>) -> io::Result<Option<ExitStatus>> {
-        let mut statuses = Vec::with_capacity(self.processes.len());
-        for process in &self.processes {
-            match process.observe()? {
-                Some(status) => statuses.push(status),
-                None => return Ok(None),
-            }
+        let exits: Vec<_> = (self.processes.iter())
+            .map(|process| process.observe().transpose())
+            .collect();
+        if exits.iter().any(Option::is_none) {
+            return Ok(None);
         }
-        pipefail(&statuses).ok_or_else(no_stage).map(Some)
+        let statuses: io::Result<Vec<_>> = exits.into_iter().flatten().collect();
+        pipefail(&statuses?).ok_or_else(no_stage).map(Some)
     }
 
     /// To each stage.
@@ -72,18 +74,42 @@ impl Process for Stages {
     /// To the group by way of one stage, for each is to get it once, and to those that have left it. The first stage may have
     /// been reaped, if the pipeline has been let go.
     fn signal_tree(&self, signal: Signal) -> io::Result<()> {
+        let send = |process: &sys::Process, scope| process.signal(signal.as_raw(), scope);
         if !self.own_group {
-            return Process::signal(self, signal);
+            let send = |process: &Arc<sys::Process>| send(process, Scope::Tree);
+            return (self.processes.iter().map(send)).fold(Ok(()), io::Result::and);
         }
         let way = (self.processes.iter()).position(|process| process.keeps_group());
-        let send = |(at, process): (usize, &Arc<sys::Process>)| {
-            let scope = match Some(at) == way {
-                true => Scope::Tree,
-                false => Scope::Strayed,
-            };
-            process.signal(signal.as_raw(), scope)
-        };
-        (self.processes.iter().enumerate().map(send)).fold(Ok(()), io::Result::and)
+        let way = way.unwrap_or_default();
+        // The group comes last: whoever has left it is known by the stages that are still alive.
+        let (mut sent, others) = (Ok(()), self.processes.iter().enumerate());
+        for (_, process) in others.filter(|(at, _)| *at != way) {
+            sent = sent.and(send(process, Scope::Strayed));
+        }
+        match self.processes.get(way) {
+            Some(process) => sent.and(send(process, Scope::Tree)),
+            None => sent,
+        }
+    }
+
+    fn stopped(&self) -> Option<Signal> {
+        let mut stages = self.processes.iter();
+        stages.find_map(|process| Process::stopped(&**process))
+    }
+
+    fn wait_stopped(self: Arc<Self>, again: bool) -> Option<BoxFuture<'static, Signal>> {
+        let stages: Vec<_> = (self.processes.iter())
+            .filter_map(|process| Process::wait_stopped(Arc::clone(process), again))
+            .collect();
+        (!stages.is_empty()).then(|| select_all(stages).map(|(signal, ..)| signal).boxed())
+    }
+
+    /// The first stage leads the group, and is asked last.
+    fn is_tree_alive(&self) -> bool {
+        self.processes
+            .iter()
+            .rev()
+            .any(|process| process.is_tree_alive())
     }
 
     /// Of all stages together; the memory is that of the largest.
@@ -100,7 +126,7 @@ impl Process for Stages {
     }
 
     fn release(self: Arc<Self>, kill: bool) {
-        if kill {
+        if kill && matches!(Arc::clone(&self).try_wait(), Ok(None)) {
             // Nobody is there to be told.
             let _ = self.signal_tree(Signal::KILL);
         }

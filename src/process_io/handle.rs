@@ -12,7 +12,7 @@ use crate::{
     limits::{Drain, Limits},
     output::Output,
     pump::{Driver, Pump, Wakers, Writer},
-    shutdown::Guard,
+    shutdown::{Guard, Hold, OnDrop},
     transport::{Control, Parts},
 };
 
@@ -36,10 +36,9 @@ use crate::{
 /// | send and receive in different tasks | [`split`](Self::split), [`into_split`](Self::into_split) |
 /// | signal it from anywhere | [`control`](Self::control) |
 ///
-/// Dropping it kills the child, with its process group if it leads one, and has it reaped. What a child leaves
-/// behind in its group is killed when the run is over, that is when [`wait`](Self::wait), the last event or the
-/// [`Output`] tells so: later the group's number may be somebody else's. See
-/// [`kill_on_drop`](Builder::kill_on_drop) for the way out.
+/// Dropping it kills the child, with its process group and its live descendants, before its pipes are closed, and has it
+/// reaped; see [`on_drop`](Builder::on_drop) for other ways. What a child that has exited by itself has started and not
+/// ended lives on, see [`kill_leftovers`](Builder::kill_leftovers).
 ///
 /// Every future of this crate can be dropped at any point without losing a byte: what was received stays in
 /// the handle for the next call, and what was queued is sent by it.
@@ -75,17 +74,17 @@ impl ProcessIo {
 
     pub(super) fn assemble(parts: Parts, limits: Limits, drain: Drain) -> Self {
         let control = Control::new(parts.process, parts.command);
-        let guard = Arc::new(Guard::new(control, parts.started));
+        let [send, recv] = Hold::pair(Guard::new(control, parts.started));
         let driver = Driver::new(
             parts.stdout,
             parts.stderr,
             parts.stages,
             limits,
             drain,
-            guard.clone(),
+            recv,
         );
         Self {
-            send: SendHalf::new(Writer::new(parts.stdin, guard)),
+            send: SendHalf::new(Writer::new(parts.stdin, send)),
             recv: RecvHalf::new(driver),
             wakers: Arc::default(),
         }
@@ -190,7 +189,7 @@ impl ProcessIo {
     /// Lets the child run on by itself, without its pipes: its next read finds end-of-file, its next write
     /// fails. It is reaped when it ends.
     pub fn detach(self) -> Control {
-        self.recv.driver.guard().set_kill(false);
+        self.recv.driver.guard().set_on_drop(OnDrop::Leave);
         self.control()
     }
 }

@@ -71,8 +71,10 @@ impl ProcessIo {
     /// Takes the two directions apart, to be used in two tasks. [`unsplit`](ProcessIo::unsplit) puts them
     /// together again.
     ///
-    /// The child is killed and reaped when both halves have been dropped, or the run is over.
+    /// The child is killed and reaped when both halves have been dropped. A half that is dropped while the other one lives closes
+    /// its own pipes: a child that is not to see the end of its input when both go is killed by dropping the [`RecvHalf`] first.
     pub fn into_split(self) -> (SendHalf, RecvHalf) {
+        self.recv.driver.guard().set_split(true);
         (self.send, self.recv)
     }
 
@@ -82,9 +84,10 @@ impl ProcessIo {
     ///
     /// If they are not of the same child: the error gives them back.
     pub fn unsplit(send: SendHalf, recv: RecvHalf) -> Result<Self, UnsplitError> {
-        if !Arc::ptr_eq(send.writer.guard(), recv.driver.guard()) {
+        if !send.writer.guard().is_of(recv.driver.guard()) {
             return Err(UnsplitError(Box::new((send, recv))));
         }
+        recv.driver.guard().set_split(false);
         Ok(Self {
             send,
             recv,

@@ -2,12 +2,12 @@
 
 use std::{
     process::ExitStatus,
-    sync::Arc,
     task::{Context, Waker},
     time::Duration,
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::{
     Want,
@@ -21,14 +21,17 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
-    limits::{Drain, ERROR_TAIL, Limit, Limits, MAX_HASTY, MAX_PASSED_OVER},
+    limits::{DEFAULT_DRAIN_IDLE, Drain, ERROR_TAIL, Limit, Limits, MAX_HASTY, MAX_PASSED_OVER},
     line::LineOptions,
-    shutdown::{Guard, Watch},
+    shutdown::{Hold, Watch},
+    signal::Signal,
     transport::{ReadEnd, StageParts},
 };
 
 /// Both ways out of the child, and its end.
 pub(crate) struct Driver {
+    /// Before the pipes, which are closed after the process is let go.
+    guard: Hold,
     pub(super) stdout: Reader,
     pub(super) stderr: Reader,
     pub(super) stages: Stages,
@@ -48,7 +51,8 @@ pub(crate) struct Driver {
     hasty: u8,
     /// The last item of the event stream has been handed out.
     pub(super) told_exit: bool,
-    guard: Arc<Guard>,
+    /// What is left of the tree is killed, when the child has exited by itself.
+    kill_leftovers: bool,
 }
 
 impl Driver {
@@ -58,7 +62,7 @@ impl Driver {
         stages: Vec<StageParts>,
         limits: Limits,
         drain: Drain,
-        guard: Arc<Guard>,
+        guard: Hold,
     ) -> Self {
         Self {
             stdout: Reader::new(stdout, limits.get(Source::Stdout)),
@@ -74,11 +78,12 @@ impl Driver {
             passed_over: 0,
             hasty: 0,
             told_exit: false,
+            kill_leftovers: false,
             guard,
         }
     }
 
-    pub(crate) fn guard(&self) -> &Arc<Guard> {
+    pub(crate) fn guard(&self) -> &Hold {
         &self.guard
     }
 
@@ -125,6 +130,10 @@ impl Driver {
 
     pub(crate) fn set_drain(&mut self, drain: Drain) {
         self.exit.drain = drain;
+    }
+
+    pub(crate) fn set_kill_leftovers(&mut self, kill: bool) {
+        self.kill_leftovers = kill;
     }
 
     /// What ends the run early.
@@ -264,9 +273,10 @@ impl Driver {
         let seen = self.exit.poll_seen(cx, &self.guard.control, direct);
         if seen {
             self.readers_mut().for_each(Reader::note_exit);
-            if self.stop.descent.is_some() {
-                self.end_tree();
-            }
+        }
+        let stopped = self.exit.poll_stopped(cx, &self.guard.control);
+        if let Some(signal) = stopped {
+            self.note_stopped(signal);
         }
         // What is in the pipe of a dead child will raise no further event.
         let ask = direct || !self.exit.is_running();
@@ -284,13 +294,15 @@ impl Driver {
         } else {
             Streams::Busy
         };
-        let over = self.exit.poll_over(cx, streams, !direct);
+        let over = !self.stop.is_stopping()
+            && self.exit.is_drained(cx, streams, !direct)
+            && self.is_rid_of_leftovers(cx, direct);
         if over {
             self.finish();
             // Another task may be waiting for room in stdin, which will not come.
             cx.waker().wake_by_ref();
         }
-        seen || over || steps.contains(&Step::Moved)
+        seen || stopped.is_some() || over || steps.contains(&Step::Moved)
     }
 
     /// Nothing more will come of anything.
@@ -302,15 +314,34 @@ impl Driver {
     /// that there is no room for.
     fn is_owed(&self, want: [Want; 2]) -> bool {
         let wants = want.into_iter().chain(std::iter::repeat(Want::Fill));
-        let cut = self.stop.cause.is_some();
+        let cut = self.stop.is_cut();
         let copied = cut || !self.stages.tees().any(Tee::is_owed);
         let read = (self.readers().zip(wants))
             .all(|(reader, want)| !reader.is_owed() || (cut && reader.is_held_back(want)));
         !(copied && read)
     }
 
+    /// What the child has left is dead, if it is to be, or has had its time to become a daemon and is killed now.
+    fn is_rid_of_leftovers(&mut self, cx: &mut Context<'_>, direct: bool) -> bool {
+        if !self.kill_leftovers || self.stop.is_cut() {
+            return true;
+        }
+        let process = self.guard.control.process();
+        let until = self
+            .exit
+            .seen
+            .and_then(|seen| seen.checked_add(DEFAULT_DRAIN_IDLE));
+        let waits = until.is_some_and(|until| Instant::now() < until);
+        if waits && self.stop.look.is_tree_alive(cx, &**process, !direct) {
+            return false;
+        }
+        let _ = process.signal_tree(Signal::KILL);
+        true
+    }
+
     /// The run is over: lets go of the pipes and of the process.
     pub(super) fn finish(&mut self) {
+        self.exit.finish();
         self.pipes_held = !self.is_closed();
         self.stdout.close();
         self.stderr.close();

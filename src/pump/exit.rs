@@ -19,6 +19,7 @@ use super::after;
 use crate::{
     limits::{DEFAULT_DRAIN_CAP, Drain},
     shutdown::Alarm,
+    signal::Signal,
     transport::Control,
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Exit {
     pub(super) seen: Option<Instant>,
     /// Why there is no status.
     pub(super) error: Option<io::Error>,
+    /// Resolves when the terminal stops the child, where it can; and whether it has been told that it did.
+    stopped: Option<BoxFuture<'static, Signal>>,
 }
 
 enum Phase {
@@ -63,6 +66,7 @@ impl Exit {
             status: None,
             seen: None,
             error: None,
+            stopped: control.process().clone().wait_stopped(false),
         }
     }
 
@@ -106,6 +110,22 @@ impl Exit {
         true
     }
 
+    /// The signal by which the terminal has just stopped the child, told once.
+    pub(super) fn poll_stopped(
+        &mut self,
+        cx: &mut Context<'_>,
+        control: &Control,
+    ) -> Option<Signal> {
+        if !self.is_running() {
+            self.stopped = None;
+        }
+        let Poll::Ready(signal) = self.stopped.as_mut()?.as_mut().poll(cx) else {
+            return None;
+        };
+        self.stopped = control.process().clone().wait_stopped(true);
+        Some(signal)
+    }
+
     /// Reads on no longer than for what the child itself wrote.
     pub(super) fn hurry(&mut self) {
         self.drain = Drain::Immediate;
@@ -126,11 +146,20 @@ impl Exit {
     /// The child does not exit.
     pub(super) fn give_up(&mut self, error: io::Error) {
         self.error = Some(error);
+    }
+
+    /// The run is over.
+    pub(super) fn finish(&mut self) {
         self.phase = Phase::Over;
     }
 
-    /// Whether the run has just ended. Without `wake` no timer is set.
-    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>, streams: Streams, wake: bool) -> bool {
+    /// Whether all has been read that is to be. Without `wake` no timer is set.
+    pub(super) fn is_drained(
+        &mut self,
+        cx: &mut Context<'_>,
+        streams: Streams,
+        wake: bool,
+    ) -> bool {
         let Phase::Draining {
             since,
             last_data,
@@ -139,7 +168,7 @@ impl Exit {
         else {
             return false;
         };
-        let over = match (streams, self.drain) {
+        match (streams, self.drain) {
             (Streams::Closed, _) => true,
             (Streams::Owing, _) | (_, Drain::UntilEof) => false,
             (_, Drain::Immediate) => true,
@@ -150,11 +179,7 @@ impl Exit {
                 let deadline = earlier(*since, cap, *last_data, idle);
                 deadline.is_some_and(|deadline| alarm.rings(cx, deadline, wake))
             }
-        };
-        if over {
-            self.phase = Phase::Over;
         }
-        over
     }
 }
 

@@ -37,8 +37,12 @@ impl Pump<'_> {
         moved
     }
 
-    /// Nothing moved: that is an error if it is because of a limit that applies to what was wanted.
-    pub(crate) fn stuck<T>(&self, want: [Want; 2]) -> Poll<Result<T>> {
+    /// Nothing moved: that is an error if it is because of a limit that applies to what was wanted, or because the terminal
+    /// has stopped the child.
+    pub(crate) fn stuck<T>(&mut self, want: [Want; 2]) -> Poll<Result<T>> {
+        if let Some(error) = self.driver.take_stopped_error() {
+            return Poll::Ready(Err(error));
+        }
         for (source, want) in Source::BOTH.into_iter().zip(want) {
             let inbox = &self.driver.reader(source).inbox;
             if want == Want::Fill && inbox.is_over() {

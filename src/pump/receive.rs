@@ -76,7 +76,10 @@ impl Pump<'_> {
                 return Poll::Ready(self.driver.take_cut(&Source::BOTH).map(Err));
             }
             if !moved {
-                return Poll::Pending;
+                return match self.driver.take_stopped_error() {
+                    Some(error) => Poll::Ready(Some(Err(error))),
+                    None => Poll::Pending,
+                };
             }
         }
         again(cx)
@@ -126,12 +129,20 @@ impl Pump<'_> {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
         while !self.driver.is_over() {
             if !self.pass(cx, [Want::Piece; 2], false) {
-                return Poll::Pending;
+                return self.stuck_end();
             }
         }
         let untold = std::mem::take(&mut self.driver.stop.untold);
         let stopped = self.driver.stop_error().filter(|_| untold);
         Poll::Ready(stopped.or_else(|| self.side_error()))
+    }
+
+    /// The streams have ended and the child has not exited: that is an error if the terminal has stopped it.
+    fn stuck_end(&mut self) -> Poll<Option<Error>> {
+        match self.driver.take_stopped_error() {
+            Some(error) => Poll::Ready(Some(error)),
+            None => Poll::Pending,
+        }
     }
 
     /// What can be had of `source` without waiting: `None` if that is nothing now.

@@ -2,16 +2,21 @@
 
 use std::{
     io,
+    sync::Arc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
-use super::{Driver, Pump, Want, Writer, again, read::Reader, tee::Tee};
+use tokio::time::Instant;
+
+use super::{Driver, Pump, Want, Writer, after, again, read::Reader, tee::Tee};
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
     limits::STEPS_PER_POLL,
-    shutdown::{Cause, Descent, Due, Ladder, Report, Step, Watch},
+    shutdown::{Alarm, Cause, Descent, Due, Ladder, Report, Step, Watch},
     signal::Signal,
+    transport::Process,
 };
 
 /// Whether the run is to end early, and how far that is.
@@ -24,6 +29,64 @@ pub(super) struct Stop {
     pub(super) cause: Option<Cause>,
     /// Nobody has been told of the cause by the stream of events.
     pub(super) untold: bool,
+    /// The signal that the child was stopped by when its time was up.
+    stopped: Option<Signal>,
+    /// The signal by which the terminal has stopped it, which nobody has been told.
+    untold_stop: Option<Signal>,
+    pub(super) look: TreeLook,
+    alarm: Alarm,
+}
+
+impl Stop {
+    /// The child or its tree is on a ladder.
+    pub(super) fn is_stopping(&self) -> bool {
+        (self.descent.as_ref()).is_some_and(|descent| !descent.is_ended())
+    }
+
+    /// The run is or was stopped. Nothing is waited for that there is no room for.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cause.is_some() || self.descent.is_some()
+    }
+}
+
+/// Looks from time to time whether something of a tree is alive when the child itself has exited: the system does not tell of
+/// the end of those that are not our children.
+#[derive(Debug, Default)]
+pub(super) struct TreeLook {
+    next: Option<Instant>,
+    pause: Duration,
+    alarm: Alarm,
+}
+
+impl TreeLook {
+    const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
+    /// Where a look takes long, as among very many processes, this share of the time goes into it: a tenth.
+    const SHARE: u32 = 10;
+
+    /// Whether it is alive, as far as has been looked. The task is woken for the next look, unless `wake` is false.
+    pub(super) fn is_tree_alive(
+        &mut self,
+        cx: &mut Context<'_>,
+        process: &dyn Process,
+        wake: bool,
+    ) -> bool {
+        if let Some(next) = self.next {
+            if !self.alarm.rings(cx, next, wake) {
+                return true;
+            }
+        }
+        let began = std::time::Instant::now();
+        if !process.is_tree_alive() {
+            return false;
+        }
+        let took = began.elapsed();
+        self.pause = (self.pause * 2).clamp(Self::PAUSE.0, Self::PAUSE.1);
+        self.next = after(self.pause.max(took * Self::SHARE));
+        match self.next {
+            Some(next) => !self.alarm.rings(cx, next, wake) || process.is_tree_alive(),
+            None => true,
+        }
+    }
 }
 
 impl Cause {
@@ -42,7 +105,7 @@ impl Pump<'_> {
     #[inline]
     pub(super) fn mind(&mut self, cx: &mut Context<'_>, want: [Want; 2], direct: bool) -> bool {
         let stop = &self.driver.stop;
-        if stop.watch.is_none() && (stop.descent.is_none() || !self.driver.exit.is_running()) {
+        if stop.watch.is_none() && !stop.is_stopping() {
             return false;
         }
         let before = self.progress();
@@ -114,24 +177,44 @@ impl Pump<'_> {
         self.driver.guard().sent() + received + copied
     }
 
-    fn progress(&self) -> (u64, bool, bool) {
+    fn progress(&self) -> (u64, bool, bool, bool) {
         let driver = &self.driver;
-        (self.moved(), driver.exit.is_running(), driver.is_over())
+        let stopping = driver.stop.is_stopping();
+        (
+            self.moved(),
+            driver.exit.is_running(),
+            driver.is_over(),
+            stopping,
+        )
     }
 
     fn descend_by(&mut self, ladder: Ladder) {
-        self.driver.guard().set_kill(true);
-        self.driver.stop.descent = Some(Box::new(Descent::new(ladder)));
+        self.driver.guard().set_stopping(true);
+        let is_of_system = self.driver.guard().control.id().is_some();
+        self.driver.stop.descent = Some(Box::new(Descent::new(ladder, is_of_system)));
     }
 
-    /// Takes the steps that are due.
+    /// Takes the steps that are due, until the child has exited and nothing of its tree is alive.
     fn descend(&mut self, cx: &mut Context<'_>, direct: bool) {
-        while self.driver.exit.is_running() {
-            let Some(descent) = &mut self.driver.stop.descent else {
+        while self.driver.stop.is_stopping() {
+            let exited = !self.driver.exit.is_running();
+            if exited && !self.driver.is_tree_alive(cx, direct) {
+                return self.driver.end_stop();
+            }
+            let Stop {
+                descent: Some(descent),
+                alarm,
+                ..
+            } = &mut self.driver.stop
+            else {
                 return;
             };
-            match descent.due(cx, !direct) {
-                Due::Nothing => return,
+            let now = Instant::now();
+            match descent.due(now, exited) {
+                Due::Nothing => match descent.next(now, exited) {
+                    Some(next) if alarm.rings(cx, next, !direct) && next <= now => {}
+                    _ => return,
+                },
                 Due::Step(step) => {
                     if let Err(error) = self.take_step(step) {
                         if let Some(descent) = &mut self.driver.stop.descent {
@@ -140,7 +223,10 @@ impl Pump<'_> {
                     }
                 }
                 Due::Failure => {
-                    self.driver.give_up();
+                    match exited {
+                        true => self.driver.end_stop(),
+                        false => self.driver.give_up(cx),
+                    }
                     // Another task may be waiting for what will not come.
                     cx.waker().wake_by_ref();
                 }
@@ -176,9 +262,10 @@ impl Pump<'_> {
             // A child that has exited needs no ladder, also if the reactor does not know it yet.
             self.driver.pass(cx, want, true);
             self.driver.stop.watch = None;
-            match self.driver.exit.is_running() {
-                true => self.descend_by(ladder),
-                false => self.driver.end_tree(),
+            if self.driver.exit.is_running() {
+                self.descend_by(ladder);
+            } else {
+                self.driver.exit.bound_drain();
             }
         }
         for _ in 0..STEPS_PER_POLL {
@@ -232,31 +319,72 @@ impl Driver {
     /// The run is to end early.
     fn cut_short(&mut self, cause: Cause) {
         self.guard().span.stopping(&cause);
+        self.stop.stopped = self.guard().control.stopped();
         self.stop.cause = Some(cause);
         self.stop.untold = true;
         self.stdout.cut();
         self.stderr.cut();
     }
 
-    /// The child has exited while it was being stopped: what is left of its tree goes with it.
-    pub(super) fn end_tree(&mut self) {
+    fn is_tree_alive(&mut self, cx: &mut Context<'_>, direct: bool) -> bool {
+        let process = Arc::clone(self.guard().control.process());
+        self.stop.look.is_tree_alive(cx, &*process, !direct)
+    }
+
+    /// The child has exited, and nothing of its tree is left, or nothing that can be killed.
+    fn end_stop(&mut self) {
         if let Some(descent) = &mut self.stop.descent {
-            descent.end();
+            descent.end(Instant::now());
         }
-        // Nobody is there to be told, and it will be tried again when the run is over.
-        let _ = (self.guard().control.process()).signal_tree(Signal::KILL);
-        self.exit.bound_drain();
+        self.guard().set_stopping(false);
+        match self.stop.cause {
+            // What the child itself wrote is read, and no more: its time is up.
+            Some(_) => self.exit.hurry(),
+            None => self.exit.bound_drain(),
+        }
     }
 
     /// The child cannot be killed. It is left to the reaper.
-    fn give_up(&mut self) {
+    fn give_up(&mut self, cx: &mut Context<'_>) {
+        let waker = cx.waker().clone();
+        let control = self.guard().control.clone();
+        // It is asked for once more: the time may have been up for a task that was not polled.
+        if self
+            .exit
+            .poll_seen(&mut Context::from_waker(&waker), &control, true)
+        {
+            self.readers_mut().for_each(Reader::note_exit);
+            return self.end_stop();
+        }
         let refused = (self.stop.descent.as_ref()).and_then(|descent| descent.refusal());
         self.exit.give_up(match refused {
             Some(kind) => io::Error::new(kind, "it could not be killed"),
             None => io::Error::other("it was killed, and has not exited"),
         });
+        self.guard().set_stopping(false);
         self.finish();
         self.pipes_held = false;
+    }
+
+    /// Remembers that the terminal has stopped the child.
+    pub(super) fn note_stopped(&mut self, signal: Signal) {
+        self.stop.untold_stop = Some(signal);
+    }
+
+    /// Why nothing moves, once: the terminal has stopped the child.
+    pub(super) fn take_stopped_error(&mut self) -> Option<Error> {
+        // What is being stopped for good is continued, or killed.
+        let signal = self
+            .stop
+            .untold_stop
+            .take()
+            .filter(|_| !self.stop.is_cut())?;
+        let error = self.error(Kind::Stopped(signal));
+        Some(
+            error
+                .with_stopped(Some(signal))
+                .with_output(self.peek_output()),
+        )
     }
 
     /// Reading has stopped because there is no room.
@@ -277,7 +405,13 @@ impl Driver {
 
     /// Why the run was cut short.
     pub(super) fn bare_stop_error(&self) -> Option<Error> {
-        Some(self.error(self.stop.cause?.kind()))
+        let survivors = (self.stop.descent.as_ref()).is_some_and(|descent| descent.has_survivors());
+        let error = self.error(self.stop.cause?.kind());
+        Some(
+            error
+                .with_stopped(self.stop.stopped)
+                .with_survivors(survivors),
+        )
     }
 
     /// Nothing more will be read from `source`, and if that is because the run was cut short, it is known how the child
@@ -289,7 +423,7 @@ impl Driver {
 
     /// The run is over, or would be if there were room.
     fn is_settled(&self) -> bool {
-        self.is_over() || (!self.exit.is_running() && self.is_held())
+        self.is_over() || (!self.exit.is_running() && !self.stop.is_stopping() && self.is_held())
     }
 
     /// Why the run was cut short, once it is known how that ended.

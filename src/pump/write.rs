@@ -3,7 +3,6 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 
@@ -15,7 +14,7 @@ use crate::{
     buffer::Outbox,
     error::{Error, Kind},
     limits::{OUTBOX_HIGH_WATER, STEPS_PER_POLL},
-    shutdown::Guard,
+    shutdown::Hold,
     stdio::{Feed, Input},
     sys::BorrowedDescriptor,
     transport::WriteEnd,
@@ -23,6 +22,8 @@ use crate::{
 
 /// The way into the child.
 pub(crate) struct Writer {
+    /// Before the pipe, which is closed after the process is let go.
+    guard: Hold,
     /// Gone once stdin is closed, from either side.
     end: Option<WriteEnd>,
     outbox: Outbox,
@@ -31,7 +32,6 @@ pub(crate) struct Writer {
     closing: bool,
     /// The end may hold back some of what it took.
     unflushed: bool,
-    guard: Arc<Guard>,
     broken: Option<Broken>,
     /// Of the task that waits.
     waker: Waker,
@@ -53,7 +53,7 @@ struct Broken {
 }
 
 impl Writer {
-    pub(crate) fn new(end: Option<WriteEnd>, guard: Arc<Guard>) -> Self {
+    pub(crate) fn new(end: Option<WriteEnd>, guard: Hold) -> Self {
         Self {
             end,
             outbox: Outbox::default(),
@@ -91,7 +91,7 @@ impl Writer {
         self.guard.written()
     }
 
-    pub(crate) fn guard(&self) -> &Arc<Guard> {
+    pub(crate) fn guard(&self) -> &Hold {
         &self.guard
     }
 

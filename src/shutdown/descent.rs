@@ -1,12 +1,23 @@
 //! [`Descent`]: where on a [`Ladder`] a run is.
 
-use std::{io, process::ExitStatus, task::Context, time::Duration};
+use std::{io, process::ExitStatus, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Alarm, Ladder, Report, Step, Taken};
+use super::{Ladder, Report, Step, Taken};
+use crate::limits::{KILL_GRACE, SURVIVOR_GRACE};
 
 /// A child that is being stopped.
+///
+/// | state | `due` |
+/// |---|---|
+/// | the time of the last step is not up | nothing |
+/// | it is up, and there is another step | that step |
+/// | it is up after the last step | failure, once |
+/// | ended | nothing |
+///
+/// The time after the last step, the kill, is real time where it is the system that is waited for, so that a paused clock does
+/// not end it.
 #[derive(Debug)]
 pub(crate) struct Descent {
     rest: std::vec::IntoIter<(Step, Duration)>,
@@ -15,8 +26,11 @@ pub(crate) struct Descent {
     /// When the last step was taken, and until when it is waited for; `None` in time's far reaches.
     step_began: Instant,
     until: Option<Instant>,
+    /// When the kill was sent, by either clock.
+    killed: Option<(Instant, std::time::Instant)>,
+    is_of_system: bool,
     ended: bool,
-    alarm: Alarm,
+    survivors: bool,
 }
 
 /// What a descent asks for.
@@ -31,7 +45,8 @@ pub(crate) enum Due {
 }
 
 impl Descent {
-    pub(crate) fn new(ladder: Ladder) -> Self {
+    /// `is_of_system`: the child is a process of this machine.
+    pub(crate) fn new(ladder: Ladder, is_of_system: bool) -> Self {
         let now = Instant::now();
         Self {
             rest: ladder.into_steps(),
@@ -39,36 +54,64 @@ impl Descent {
             began: now,
             step_began: now,
             until: Some(now),
+            killed: None,
+            is_of_system,
             ended: false,
-            alarm: Alarm::default(),
+            survivors: false,
         }
     }
 
-    /// What is due. The task is woken for what comes next, unless `wake` is false.
-    pub(crate) fn due(&mut self, cx: &mut Context<'_>, wake: bool) -> Due {
-        let waiting = match self.until {
-            Some(until) => !self.alarm.rings(cx, until, wake),
-            None => true,
+    /// What is due at `now`; `exited` is whether the child itself has exited, and only its tree is waited for.
+    pub(crate) fn due(&mut self, now: Instant, exited: bool) -> Due {
+        let waiting = match (self.left_after_kill(now, exited), self.until) {
+            (Some(left), _) => !left.is_zero(),
+            (None, Some(until)) => now < until,
+            (None, None) => true,
         };
         if self.ended || waiting {
             return Due::Nothing;
         }
-        self.conclude_step();
-        match self.rest.next() {
-            Some((step, grace)) => {
-                self.until = self.step_began.checked_add(grace);
-                self.taken.push(Taken {
-                    step,
-                    took: Duration::ZERO,
-                    error: None,
-                });
-                Due::Step(step)
-            }
-            None => {
-                self.ended = true;
-                Due::Failure
-            }
+        self.conclude_step(now);
+        let Some((step, grace)) = self.rest.next() else {
+            self.ended = true;
+            self.survivors = true;
+            return Due::Failure;
+        };
+        self.until = now.checked_add(grace);
+        if self.rest.len() == 0 {
+            self.killed = Some((now, std::time::Instant::now()));
         }
+        self.taken.push(Taken {
+            step,
+            took: Duration::ZERO,
+            error: None,
+        });
+        Due::Step(step)
+    }
+
+    /// When something may be due, as far as time tells.
+    pub(crate) fn next(&self, now: Instant, exited: bool) -> Option<Instant> {
+        if self.ended {
+            return None;
+        }
+        match self.left_after_kill(now, exited) {
+            Some(left) => now.checked_add(left),
+            None => self.until,
+        }
+    }
+
+    /// How long it is still waited after the kill, once that has been sent.
+    fn left_after_kill(&self, now: Instant, exited: bool) -> Option<Duration> {
+        let (at, really_at) = self.killed?;
+        if self.refusal().is_some() && !exited {
+            return Some(Duration::ZERO);
+        }
+        let grace = if exited { SURVIVOR_GRACE } else { KILL_GRACE };
+        let passed = match self.is_of_system {
+            true => really_at.elapsed(),
+            false => now - at,
+        };
+        Some(grace.saturating_sub(passed))
     }
 
     /// The step that was due could not be delivered.
@@ -93,12 +136,21 @@ impl Descent {
         }
     }
 
-    /// The child has exited.
-    pub(crate) fn end(&mut self) {
+    /// Nobody is left to be stopped.
+    pub(crate) fn end(&mut self, now: Instant) {
         if !self.ended {
-            self.conclude_step();
+            self.conclude_step(now);
             self.ended = true;
         }
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The child or a member of its tree was still running at the end.
+    pub(crate) fn has_survivors(&self) -> bool {
+        self.survivors
     }
 
     pub(crate) fn report(&self, status: ExitStatus) -> Report {
@@ -106,11 +158,11 @@ impl Descent {
             status,
             steps: self.taken.clone(),
             elapsed: self.step_began - self.began,
+            survivors: self.survivors,
         }
     }
 
-    fn conclude_step(&mut self) {
-        let now = Instant::now();
+    fn conclude_step(&mut self, now: Instant) {
         if let Some(last) = self.taken.last_mut() {
             last.took = now - self.step_began;
         }

@@ -7,12 +7,14 @@ use crate::{
     signal::Signal,
 };
 
-/// How a child is stopped: step by step, with time after each for the child to exit by itself.
+/// How a child is stopped: step by step, with time after each for the child and its tree to exit by themselves.
 ///
-/// A child that exits ends it at once. Whatever the steps are, the last one is `SIGKILL` to the child's process group,
-/// and what is left of the group when the child has exited is killed too.
+/// It ends as soon as the child has exited and nothing of its tree is running: no member of its process group, and no
+/// descendant that was there when a signal was sent to the tree. So the time is also that of a program that a shell has
+/// started, although the shell ends at the signal. Whatever the steps are, the last one is `SIGKILL` to the whole tree.
 ///
-/// A step that cannot be delivered, such as closing a stdin that is closed already, is passed over without waiting.
+/// After `SIGHUP`, `SIGINT` and `SIGTERM` a `SIGCONT` is sent to the same processes, for one that is stopped could not act on
+/// them. A step that cannot be delivered, such as closing a stdin that is closed already, is passed over without waiting.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,6 +26,11 @@ use crate::{
 ///     .signal(Signal::INT, Duration::from_millis(500))
 ///     .signal(Signal::TERM, Duration::from_secs(2));
 /// ```
+///
+/// # Platform-specific behavior
+///
+/// On Linux the members of a group are told by its leader's pidfd (Linux 6.9) or by `/proc`; on macOS and FreeBSD by the system's
+/// list of processes; on Windows the Job Object tells how many are in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ladder {
     steps: Vec<(Step, Duration)>,
@@ -104,8 +111,10 @@ pub struct Report {
     pub status: ExitStatus,
     /// The steps that were taken, in order, by this shutdown or one before. None if the child had exited by itself.
     pub steps: Vec<Taken>,
-    /// From the first step until the child's exit.
+    /// From the first step until the end of the child and its tree.
     pub elapsed: Duration,
+    /// Something of the child's tree was killed and is still running, as what runs as another user may be.
+    pub survivors: bool,
 }
 
 /// A step that was taken.
@@ -114,7 +123,7 @@ pub struct Report {
 pub struct Taken {
     /// What was done.
     pub step: Step,
-    /// How long it was waited after it: until the child's exit, or the next step.
+    /// How long it was waited after it: until the end of the child and its tree, or the next step.
     pub took: Duration,
     /// Why it could not be delivered; then it was passed over.
     pub error: Option<io::ErrorKind>,
@@ -127,6 +136,7 @@ impl Report {
             status,
             steps: Vec::new(),
             elapsed: Duration::ZERO,
+            survivors: false,
         }
     }
 
@@ -141,8 +151,14 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status)?;
         match self.steps.last() {
-            Some(last) => write!(f, ", {:.1?} after {}", last.took, last.step),
-            None => f.write_str(", before the first step"),
+            Some(last) => write!(f, ", {:.1?} after {}", last.took, last.step)?,
+            None => f.write_str(", before the first step")?,
+        }
+        match self.survivors {
+            true => {
+                f.write_str("; something that it started could not be killed, and is still running")
+            }
+            false => Ok(()),
         }
     }
 }

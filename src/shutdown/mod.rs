@@ -6,18 +6,23 @@
 //! | `watch` | `Watch`: deadline, silence, cancellation |
 //! | `descent` | `Descent`: where on a ladder a run is |
 //! | `alarm` | `Alarm`: a timer that is set again and again |
-//! | `guard` | `Guard`: lets go of the process, in the end or on drop |
+//! | `guard` | `Guard`: releases the process, in the end or on drop |
+//! | `on_drop` | [`OnDrop`]: what becomes of a child that is dropped |
+//! | `background` | a ladder for a child whose handle is gone |
 //!
-//! None of it moves a pipe or sends a signal on its own: the pump asks what is due, and does it.
+//! Only `guard` and `background` send signals; else the pump asks what is due, and does it.
 
 mod alarm;
+mod background;
 mod descent;
 mod guard;
 mod ladder;
+mod on_drop;
 mod watch;
 
 pub(crate) use alarm::Alarm;
 pub(crate) use descent::{Descent, Due};
-pub(crate) use guard::Guard;
+pub(crate) use guard::{Guard, Hold};
 pub use ladder::{Ladder, Report, Step, Taken};
+pub use on_drop::OnDrop;
 pub(crate) use watch::{Cause, Watch};

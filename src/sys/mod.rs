@@ -12,7 +12,8 @@
 //! | `Outlet` | somebody else's file, pipe or socket, to be written to |
 //! | `PipeWriter` | our end of stdin. `poll_write` and `try_write` likewise, vectored; `poll_flush` passes on what is held back; dropping it closes the descriptor |
 //! | `grow`, of both | makes a pipe larger that was seen full, within `set_pipe_budget`, where that can be done |
-//! | `Process` | `exited`: resolves at the child's exit, for any number of waiters, without reaping. `observe`: the same without waiting. `signal`: never to a pid that is not ours any more. `usage`: what it used, once it has been reaped. `release`: kills what is left if asked to, and reaps without ever blocking |
+//! | `Process` | `exited`: resolves at the child's exit, for any number of waiters, without reaping. `observe`: the same without waiting. `signal`: never to a pid that is not ours any more. `is_tree_alive`: whether something of its tree is, when it has exited. `stopped`, `may_be_stopped`, `wait_stopped`: by what signal it is stopped, and when its terminal does that. `usage`: what it used, once it has been reaped. `release`: kills it if asked to and if it runs, and reaps without ever blocking |
+//! | `signal_name(number)` | its POSIX name |
 //! | `fault(&Command, &io::Error)` | why it could not be started |
 //! | `newlines(&[u8; 64])` | where they are, as fast as the processor tells |
 //! | `Sliced`, `Slice` | bytes, and parts of them that are counted together; the same everywhere |
@@ -22,9 +23,9 @@
 //! Reads and writes report a closed pipe as POSIX does: end-of-file is `Ok(0)`, a reader that is gone
 //! is [`BrokenPipe`](std::io::ErrorKind::BrokenPipe).
 
-use std::io;
+use std::{fmt, io};
 
-use crate::stdio::Redirect;
+use crate::{signal::Signal, stdio::Redirect};
 
 mod newlines;
 pub(crate) use newlines::newlines;
@@ -58,6 +59,16 @@ fn not_its_own_group() -> io::Error {
         io::ErrorKind::Unsupported,
         "only a process group of its own can die with its parent",
     )
+}
+
+/// By its POSIX name, where it has one: the numbers differ by platform.
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match signal_name(self.as_raw()) {
+            Some(name) => f.write_str(name),
+            None => write!(f, "signal {}", self.as_raw()),
+        }
+    }
 }
 
 /// What the child's ends are to be connected to.
@@ -105,8 +116,9 @@ pub(crate) struct Spawned {
 pub(crate) enum Scope {
     /// The child alone.
     Child,
-    /// Every member of the child's own group; the child alone if it has none.
+    /// Every member of the child's own group, and the live descendants that have left it; if it has none the child and its
+    /// live descendants.
     Tree,
-    /// The child, with the group that it leads, if it has left the group that it was started in.
+    /// Those of its tree that are not in the group that it was started in.
     Strayed,
 }

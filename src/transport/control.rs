@@ -42,13 +42,31 @@ pub trait Process: Send + Sync + 'static {
         self.signal(signal)
     }
 
+    /// The signal that the child is stopped by now, if it is.
+    fn stopped(&self) -> Option<Signal> {
+        None
+    }
+
+    /// Resolves when the child is stopped because it wants a terminal that it may not use (`SIGTTIN`, `SIGTTOU`), which is told
+    /// as an error by whatever is awaited; with `again` the next time after that. `None` where that cannot be.
+    fn wait_stopped(self: Arc<Self>, again: bool) -> Option<BoxFuture<'static, Signal>> {
+        let _ = again;
+        None
+    }
+
+    /// Whether something of the child's tree is known to be running. It is asked for while the child is stopped by a
+    /// [`Ladder`](crate::Ladder) and has exited itself. Must not wait.
+    fn is_tree_alive(&self) -> bool {
+        false
+    }
+
     /// What it used, if that is known by now.
     fn usage(&self) -> Option<Usage> {
         None
     }
 
-    /// Nobody will ask for anything more: frees what is held for the child, after killing what is left of
-    /// its tree if `kill`. Must not wait.
+    /// Nobody will ask for anything more: frees what is held for the child. With `kill` a child that is still running is
+    /// killed before, with its tree; one that has exited by itself leaves what it leaves. Must not wait.
     fn release(self: Arc<Self>, kill: bool) {
         if kill {
             let _ = self.signal_tree(Signal::KILL);
@@ -113,7 +131,8 @@ impl Control {
         status.map_err(|error| self.error(Kind::Wait).with_source(error))
     }
 
-    /// Sends a signal to the child alone. Succeeds without sending anything if the child has exited.
+    /// Sends a signal to the child alone. Succeeds without sending anything if the child has exited. After `SIGHUP`, `SIGINT` and
+    /// `SIGTERM` a `SIGCONT` is sent, for a child that is stopped could not act on them.
     ///
     /// # Errors
     ///
@@ -141,8 +160,8 @@ impl Control {
         self.signal(Signal::KILL)
     }
 
-    /// Sends a signal to the child and all that is in its process group. A child that shares our group, see
-    /// [`Builder::process_group`](crate::Builder::process_group), gets it alone.
+    /// Sends a signal to the child, all that is in its process group, and all its live descendants that have left that.
+    /// See [`signal`](Control::signal) and [`kill_tree`](Control::kill_tree).
     ///
     /// # Errors
     ///
@@ -151,14 +170,23 @@ impl Control {
         self.check(self.process.signal_tree(signal))
     }
 
-    /// Kills the child and all that is in its process group. A child that shares our group, see
-    /// [`Builder::process_group`](crate::Builder::process_group), is killed alone.
+    /// Kills the child, all that is in its process group, and all its live descendants that have left that: a job of a shell
+    /// with job control, what `timeout(1)` runs. Out of reach is what has left the group and lost its parent, as a daemon
+    /// has. A child that shares our group, see [`Builder::process_group`](crate::Builder::process_group), is killed with
+    /// its descendants, on Windows alone.
+    ///
+    /// What a child that has exited has left in its group is reached until the run is over.
     ///
     /// # Errors
     ///
     /// As [`signal`](Control::signal).
     pub fn kill_tree(&self) -> Result<()> {
         self.signal_tree(Signal::KILL)
+    }
+
+    /// The signal that the child is stopped by now, as by `SIGSTOP` or job control; `None` if it is not, and on Windows.
+    pub fn stopped(&self) -> Option<Signal> {
+        self.process.stopped()
     }
 
     /// What the child used. It is known when the run is over, that is when the child has been reaped.

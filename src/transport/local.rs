@@ -56,6 +56,19 @@ impl Process for sys::Process {
         self.signal(signal.as_raw(), Scope::Tree)
     }
 
+    fn stopped(&self) -> Option<Signal> {
+        self.stopped().map(Signal::from_raw)
+    }
+
+    fn wait_stopped(self: Arc<Self>, again: bool) -> Option<BoxFuture<'static, Signal>> {
+        let may_be = self.may_be_stopped();
+        may_be.then(|| self.wait_stopped(again).map(Signal::from_raw).boxed())
+    }
+
+    fn is_tree_alive(&self) -> bool {
+        self.is_tree_alive()
+    }
+
     fn usage(&self) -> Option<Usage> {
         self.usage()
     }

@@ -63,6 +63,12 @@ const MODES: &[Mode] = &[
         "OUTER_MS quiet|chatty|flood",
         unix::hold_apart,
     ),
+    #[cfg(unix)]
+    (
+        "leave-apart",
+        "OUTER_MS quiet|chatty|flood PARENT",
+        unix::leave_apart,
+    ),
     ("heir", "OUTER_MS quiet|chatty|flood (used by hold)", heir),
     ("lines", "N LEN", lines),
     ("slow", "N MS", slow),

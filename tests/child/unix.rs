@@ -26,13 +26,21 @@ pub(crate) fn abort_by(args: &mut Args) {
     process::exit(65);
 }
 
-#[expect(clippy::zombie_processes, reason = "it outlives this process")]
+/// By way of a process that ends: the grandchild has lost its parent, so that it is no more known whose it was.
 pub(crate) fn hold_apart(args: &mut Args) {
+    let parent = process::id().to_string();
+    let mut between = Command::new(or_fail(std::env::current_exe()));
+    between.args(["leave-apart", &args.text(), &args.text(), &parent]);
+    or_fail(between.status());
+    sleep_until_killed();
+}
+
+#[expect(clippy::zombie_processes, reason = "it outlives this process")]
+pub(crate) fn leave_apart(args: &mut Args) {
     let mut heir = heir_command(&args.text(), &args.text());
     let heir = or_fail(heir.process_group(0).spawn());
-    let (parent, grandchild) = (process::id(), heir.id());
+    let (parent, grandchild) = (args.text(), heir.id());
     Out::stdout().put(format!("parent {parent} grandchild {grandchild}\n"));
-    sleep_until_killed();
 }
 
 pub(crate) fn join_parent(_: &mut Args) {

@@ -8,7 +8,7 @@ use process_io::{
     Command, Ladder, Limits, Overflow, ProcessIo, Redirect, Report, Signal, Source, Step,
 };
 
-use crate::support::{child, sh, within};
+use crate::support::{GENEROUS, child, sh, within};
 
 /// A wait that is to run out.
 const SHORT: Duration = Duration::from_millis(200);
@@ -130,15 +130,18 @@ async fn a_wait_may_be_longer_than_the_clock_can_say() {
 
 #[cfg(target_os = "linux")] // `/proc` tells that it is stopped.
 #[tokio::test]
-async fn a_stopped_child_is_killed() {
+async fn a_stopped_child_is_continued_to_act_on_the_signal() {
     let mut io = ready(sh("echo ready; kill -STOP $$; echo never")).await;
     let stat = format!("/proc/{}/stat", io.id().unwrap());
     let stopped = || std::fs::read_to_string(&stat).unwrap().contains(") T ");
     crate::support::eventually("it is stopped", stopped).await;
-    let ladder = Ladder::new().close_stdin(SHORT).signal(Signal::TERM, SHORT);
+    assert_eq!(io.control().stopped().unwrap().to_string(), "SIGSTOP");
+    let ladder = Ladder::new()
+        .close_stdin(SHORT)
+        .signal(Signal::TERM, GENEROUS);
     let report = shutdown(&mut io, ladder).await;
-    assert_eq!(report.ended_by(), Some(KILL));
-    assert_eq!(report.status.signal(), Some(9));
+    assert_eq!(report.ended_by(), Some(TERM));
+    assert_eq!(report.status.signal(), Some(15));
     assert_eq!(text(&mut io).await, "");
 }
 

@@ -155,7 +155,7 @@ async fn kill_on_drop_false_does_not_keep_the_tree_from_a_shutdown() {
     assert_eq!(within(io.wait()).await.unwrap(), report.status);
 }
 
-/// The child ends by itself, and what it leaves behind goes with it.
+/// The child ends when its input does, and what it leaves behind goes with it when the time of that step is up.
 #[tokio::test]
 async fn kill_on_drop_false_does_not_save_what_a_polite_child_leaves_behind() {
     let script = "(trap '' TERM; exec sleep 300) & echo $!; read -r line; exit 0";
@@ -163,7 +163,7 @@ async fn kill_on_drop_false_does_not_save_what_a_polite_child_leaves_behind() {
     let mut io = run.spawn().unwrap();
     let said = within(io.recv_line(Source::Stdout)).await.unwrap().unwrap();
     let left: u32 = said.to_string().parse().unwrap();
-    let report = within(io.shutdown(Ladder::new().close_stdin(NEVER)))
+    let report = within(io.shutdown(Ladder::new().close_stdin(SHORT)))
         .await
         .unwrap();
     assert_eq!(report.status.code(), Some(0));

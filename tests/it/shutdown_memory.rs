@@ -107,7 +107,7 @@ fn steps_read_like_words() {
     let words = [
         "closing stdin",
         "SIGINT",
-        "signal 10",
+        "SIGUSR1",
         "SIGTERM to the child alone",
     ];
     assert_eq!(said, words);

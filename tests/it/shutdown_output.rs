@@ -277,14 +277,10 @@ async fn no_more_input_is_taken() {
 async fn a_descendant_out_of_reach_that_holds_the_pipes_is_not_waited_for() {
     use crate::support::is_alive;
 
-    let script = "setsid sleep 300 & echo $!; exec \"$0\" deaf";
-    let run = ProcessIo::builder(sh_with_child(script)).drain(Drain::UntilEof);
-    let mut io = run.spawn().unwrap();
-    let escaped: u32 = line(&mut io).await.unwrap().parse().unwrap();
-    // Its own session, and so out of the group, as soon as it runs `sleep`.
-    let path = format!("/proc/{escaped}/comm");
-    let sleeps = || std::fs::read_to_string(&path).is_ok_and(|name| name == "sleep\n");
-    crate::support::eventually("it has escaped", sleeps).await;
+    let run = ProcessIo::builder(child(&["hold-apart", "600000", "quiet"]));
+    let mut io = run.drain(Drain::UntilEof).spawn().unwrap();
+    let said = line(&mut io).await.unwrap();
+    let escaped: u32 = said.split(' ').next_back().unwrap().parse().unwrap();
 
     let report = shutdown(&mut io, Ladder::new().signal(Signal::TERM, NEVER)).await;
     assert_eq!(report.status.signal(), Some(15));

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::support::{child, eventually, is_alive, sh, within};
 
 const NEVER: Duration = Duration::from_secs(3600);
+const SHORT: Duration = Duration::from_millis(100);
 const HELD: Drain = Drain::Linger {
     idle: NEVER,
     cap: NEVER,
@@ -20,7 +21,7 @@ const HELD: Drain = Drain::Linger {
 /// A script, and the programs of the members of its group once it has got to where it stays.
 type Shape = (&'static str, &'static [&'static str]);
 
-const SHAPES: [Shape; 8] = [
+const SHAPES: [Shape; 7] = [
     ("sleep 300; true", &["sh", "sleep"]),
     ("sleep 300 & wait", &["sh", "sleep"]),
     ("sleep 300 | cat", &["cat", "sh", "sleep"]),
@@ -28,8 +29,6 @@ const SHAPES: [Shape; 8] = [
     ("(sleep 300 &); sleep 300; true", &["sh", "sleep", "sleep"]),
     // The leader ends at SIGTERM and leaves one that does not.
     ("(trap '' TERM; exec sleep 300) & wait", &["sh", "sleep"]),
-    // The leader is gone, and the parent too.
-    ("((trap '' TERM; exec sleep 300) &); exit 0", &["sleep"]),
     (
         "sh -c 'sh -c \"sleep 300 & wait\" & wait' & wait",
         &["sh", "sh", "sh", "sleep"],
@@ -37,6 +36,9 @@ const SHAPES: [Shape; 8] = [
     // A member that is stopped gets no signal but SIGKILL.
     ("sh -c 'kill -STOP $$; true' & wait", &["sh", "sh"]),
 ];
+
+/// The leader has exited by itself, and the parent is gone too.
+const LEFT: Shape = ("((trap '' TERM; exec sleep 300) &); exit 0", &["sleep"]);
 
 /// How a tree is made to end.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +53,8 @@ enum Way {
 impl Way {
     /// Gives the handle back, so that it is not its drop that kills.
     async fn end(self, mut io: ProcessIo) -> Option<ProcessIo> {
-        let ask = Ladder::new().signal(Signal::TERM, NEVER);
+        // Some ignore it.
+        let ask = Ladder::new().signal(Signal::TERM, SHORT);
         match self {
             Self::Drop => return None,
             Self::KillTree => io.control().kill_tree().unwrap(),
@@ -122,6 +125,28 @@ async fn assert_dies(way: Way) {
         eventually(&format!("{way:?} of {script:?}"), dead).await;
         drop(kept);
     }
+}
+
+/// What a child leaves that exits by itself is its own affair, whatever comes after.
+#[tokio::test]
+async fn what_was_left_lives_on_unless_it_is_asked_for() {
+    for way in [Way::Drop, Way::TimeOut, Way::TimeOutThatAsks] {
+        let (io, pids) = start(LEFT.0, LEFT.1).await;
+        let kept = way.end(io).await;
+        run_to_the_end(child(&["exit", "0"])).await;
+        assert!(pids.iter().all(|&pid| is_alive(pid)), "{way:?}");
+        drop(kept);
+        pids.into_iter().for_each(kill);
+    }
+    let (mut io, pids) = start(LEFT.0, LEFT.1).await;
+    io.set_drain(Drain::Immediate);
+    within(io.shutdown(Ladder::kill())).await.unwrap();
+    assert!(pids.iter().all(|&pid| is_alive(pid)));
+    pids.into_iter().for_each(kill);
+
+    let (io, pids) = start(LEFT.0, LEFT.1).await;
+    io.control().kill_tree().unwrap();
+    eventually("it is dead", || !pids.iter().any(|&pid| is_alive(pid))).await;
 }
 
 /// Nobody is in its group any more, and ours is not to be killed.
@@ -247,23 +272,19 @@ async fn in_our_group() -> (ProcessIo, u32) {
 }
 
 #[tokio::test]
-async fn without_a_group_a_shutdown_ends_the_child_alone() {
+async fn without_a_group_a_shutdown_ends_the_descendants_too() {
     for ladder in [Ladder::kill(), Ladder::new().signal(Signal::TERM, NEVER)] {
         let (mut io, grandchild) = in_our_group().await;
         let asked = ladder != Ladder::kill();
         let report = within(io.shutdown(ladder)).await.unwrap();
         assert_eq!(report.status.signal(), Some(if asked { 15 } else { 9 }));
-        // It is out of reach, and so it is not waited for either.
-        assert!(io.pipes_held());
-        drop(io);
-        run_to_the_end(child(&["exit", "0"])).await;
-        assert!(is_alive(grandchild));
-        kill(grandchild);
+        assert!(!io.pipes_held());
+        assert!(!is_alive(grandchild));
     }
 }
 
 #[tokio::test]
-async fn without_a_group_a_time_out_ends_the_child_alone() {
+async fn without_a_group_a_time_out_ends_the_descendants_too() {
     for ladder in [Ladder::kill(), Ladder::new().signal(Signal::TERM, NEVER)] {
         let (mut io, grandchild) = in_our_group().await;
         io.set_ladder(ladder);
@@ -271,9 +292,6 @@ async fn without_a_group_a_time_out_ends_the_child_alone() {
         let error = within(io.wait()).await.unwrap_err();
         assert!(error.is_timeout(), "{error}");
         assert!(error.status().unwrap().signal().is_some());
-        drop(io);
-        run_to_the_end(child(&["exit", "0"])).await;
-        assert!(is_alive(grandchild));
-        kill(grandchild);
+        assert!(!is_alive(grandchild));
     }
 }

@@ -16,7 +16,7 @@ use std::{
 
 use rustix::process::{Pid, Signal};
 
-use super::{super::Scope, Process, raw, spawn::pipe};
+use super::{super::Scope, Process, spawn::pipe};
 
 const SHELL: &str = "/bin/sh";
 
@@ -48,15 +48,15 @@ impl Guardian {
         let spawned = with_signals_blocked(|| shell.spawn()).map_err(explain)?;
         let group = Pid::from_child(&spawned);
         Ok(Self {
-            process: Arc::new(Process::new(group, Some(group), None)?),
+            process: Arc::new(Process::new(group, None)?),
             group,
             _lifeline: lifeline,
         })
     }
 
     /// The id of the group that it leads.
-    pub(super) fn group(&self) -> i32 {
-        raw(self.group)
+    pub(super) fn group(&self) -> Pid {
+        self.group
     }
 }
 

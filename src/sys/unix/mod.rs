@@ -1,6 +1,7 @@
 //! Unix: pipes on the reactor, `posix_spawn`, process groups, exit seen by pidfd or SIGCHLD.
 
 mod fault;
+mod group;
 mod grown;
 mod guardian;
 mod outlet;
@@ -10,6 +11,7 @@ mod process;
 mod reaper;
 mod send;
 mod spawn;
+mod tree;
 mod usage;
 
 use std::{
@@ -29,6 +31,7 @@ pub(crate) use grown::{Grown as PipeGrowth, set_pipe_budget};
 pub(crate) use outlet::Outlet;
 pub(crate) use pipe::{PipeReader, PipeWriter};
 pub(crate) use process::Process;
+pub(crate) use send::signal_name;
 pub(crate) use spawn::{spawn, stage_pipe};
 
 /// A borrowed file descriptor.
@@ -37,6 +40,16 @@ pub type BorrowedDescriptor<'a> = BorrowedFd<'a>;
 /// The status of a child that ended by itself with `code`, of which Unix keeps the low eight bits.
 pub(crate) fn exit_status(code: i32) -> ExitStatus {
     ExitStatus::from_raw((code & 0xff) << 8)
+}
+
+/// The status of a child that was ended by a signal.
+fn signal_status(signal: i32, core_dumped: bool) -> ExitStatus {
+    const CORE_DUMPED: i32 = 0x80;
+    ExitStatus::from_raw(if core_dumped {
+        signal | CORE_DUMPED
+    } else {
+        signal
+    })
 }
 
 /// The child was ended because nobody read its output any more.

@@ -2,9 +2,10 @@
 
 use std::{
     io,
-    os::{fd::BorrowedFd, unix::process::ExitStatusExt},
+    os::fd::BorrowedFd,
+    pin::pin,
     process::ExitStatus,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::Duration,
 };
@@ -12,6 +13,7 @@ use std::{
 #[cfg(target_os = "linux")]
 use std::os::fd::{AsFd, OwnedFd};
 
+use futures::{FutureExt, future::select};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -19,29 +21,55 @@ use rustix::{
 };
 #[cfg(target_os = "linux")]
 use tokio::io::{Interest, unix::AsyncFd};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Handle,
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
 
-use super::{super::Scope, guardian::Guardian, reaper, send, usage};
+use super::{
+    super::Scope,
+    exit_status,
+    group::Group,
+    reaper, send, signal_status,
+    tree::{self, Tree},
+    usage,
+};
 use crate::output::Usage;
+
+/// Between two looks at what the system does not tell of: from, up to.
+pub(super) const LOOK: (Duration, Duration) =
+    (Duration::from_millis(1), Duration::from_millis(100));
 
 /// A child that we started and that nobody else waits for.
 #[derive(Debug)]
 pub(crate) struct Process {
     pid: Pid,
-    /// The group that is its own. It leads it, or its guardian does.
+    /// The group that it was started in, if that is of our making. It leads it, or its guardian or another child does.
     group: Option<Pid>,
-    /// Kept until the last child that it guards is reaped.
-    guardian: Mutex<Option<Arc<Guardian>>>,
+    /// Kept until it is reaped.
+    membership: Mutex<Option<Arc<Group>>>,
     #[cfg(target_os = "linux")]
     pidfd: Option<AsyncFd<OwnedFd>>,
+    /// The terminal of this process may stop it.
+    may_be_stopped: bool,
     /// Held while a signal is sent, so that the pid cannot be freed under it.
     state: Mutex<State>,
 }
 
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// Nobody will ask for anything more, and nothing is sent any more.
+    released: bool,
+    /// Who has been found when a signal was sent to its tree.
+    tree: Tree,
+}
+
 #[derive(Debug, Clone, Copy)]
-enum State {
+enum Phase {
     Running,
-    /// A zombie. Its pid, and the id of its group, cannot be reused yet.
+    /// A zombie. Its pid, and the id of its group, cannot be reused until somebody reaps it.
     Exited(ExitStatus),
     Reaped(ExitStatus, Usage),
     /// Somebody else reaped it; its status is not to be had, and its pid is not ours.
@@ -52,18 +80,19 @@ impl Process {
     /// Takes over a child that has just been started.
     ///
     /// Where its exit could not be observed it is killed and reaped, and the error returned.
-    pub(super) fn new(
-        pid: Pid,
-        group: Option<Pid>,
-        guardian: Option<Arc<Guardian>>,
-    ) -> io::Result<Self> {
+    pub(super) fn new(pid: Pid, group: Option<Arc<Group>>) -> io::Result<Self> {
         let process = Self {
             pid,
-            group,
-            guardian: Mutex::new(guardian),
+            may_be_stopped: group.is_some() && has_terminal(),
+            group: group.as_ref().map(|group| group.id()),
+            membership: Mutex::new(group),
             #[cfg(target_os = "linux")]
             pidfd: watch(pid),
-            state: Mutex::new(State::Running),
+            state: Mutex::new(State {
+                phase: Phase::Running,
+                released: false,
+                tree: Tree::default(),
+            }),
         };
         if process.descriptor().is_none() {
             // The first listener needs descriptors, and those may have run out.
@@ -79,14 +108,10 @@ impl Process {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// The group that is its own.
-    pub(super) fn group(&self) -> Option<Pid> {
-        self.group
-    }
-
-    pub(super) fn guardian(&self) -> Option<Arc<Guardian>> {
-        let guardian = self.guardian.lock();
-        guardian.unwrap_or_else(PoisonError::into_inner).clone()
+    /// The group that it was started in, if that is of our making; none once it has been reaped.
+    pub(super) fn membership(&self) -> Option<Arc<Group>> {
+        let membership = self.membership.lock();
+        membership.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Resolves when the child has exited, for any number of waiters. Does not reap.
@@ -94,23 +119,31 @@ impl Process {
         #[cfg(target_os = "linux")]
         if let Some(pidfd) = &self.pidfd {
             // An error means that the runtime it is registered with is gone; another one may be here.
-            while let Ok(mut guard) = pidfd.readable().await {
-                match self.observe()? {
-                    Some(status) => return Ok(status),
-                    None => guard.clear_ready(),
-                }
+            let _ = pidfd.readable().await;
+            if let Some(status) = self.observe()? {
+                return Ok(status);
             }
+            // It is a zombie, and its tracer has not been told yet: only then are we. That the descriptor is readable
+            // says nothing any more.
         }
-        if let Some(status) = self.observe()? {
-            return Ok(status);
+        // Apart, and boxed, to keep the future small that nearly every child is waited for with.
+        self.look_for_exit().boxed().await
+    }
+
+    async fn look_for_exit(self: Arc<Self>) -> io::Result<ExitStatus> {
+        if Handle::try_current().is_err() {
+            return Err(io::Error::other("no tokio runtime to wait in"));
         }
-        // Listen before looking, or an exit in between would be missed.
+        // Listen before looking, or an exit in between would be missed. It may be missed also if something else in this
+        // process has blocked the signal, or handles it.
         let mut children = signal(SignalKind::child())?;
+        let mut pause = LOOK.0;
         loop {
             if let Some(status) = self.observe()? {
                 return Ok(status);
             }
-            children.recv().await;
+            select(pin!(children.recv()), pin!(sleep(pause))).await;
+            pause = (pause * 2).min(LOOK.1);
         }
     }
 
@@ -118,87 +151,206 @@ impl Process {
     pub(crate) fn observe(&self) -> io::Result<Option<ExitStatus>> {
         let mut state = self.state();
         self.look(&mut state)?;
-        match *state {
-            State::Running => Ok(None),
-            State::Exited(status) | State::Reaped(status, _) => Ok(Some(status)),
-            State::Lost => Err(io::Error::other(
+        match state.phase {
+            Phase::Running => Ok(None),
+            Phase::Exited(status) | Phase::Reaped(status, _) => Ok(Some(status)),
+            Phase::Lost => Err(io::Error::other(
                 "something else in this process has waited for the child, or SIGCHLD is ignored",
             )),
         }
     }
 
-    /// Brings the state up to date.
+    /// Brings the state up to date. A zombie is asked for again: somebody else may have reaped it, and its number may be
+    /// another's by now.
     fn look(&self, state: &mut State) -> io::Result<()> {
-        if let State::Running = *state {
-            *state = match self.waitid(WaitIdOptions::NOWAIT) {
-                Ok(None) => State::Running,
-                Ok(Some(status)) => State::Exited(status),
-                Err(Errno::CHILD) => State::Lost,
-                Err(error) => return Err(error.into()),
-            };
+        if let Phase::Reaped(..) | Phase::Lost = state.phase {
+            return Ok(());
         }
+        state.phase = match (self.waitid(WaitIdOptions::EXITED), state.phase) {
+            (Ok(None), Phase::Running) => Phase::Running,
+            (Ok(Some(status)), _) => Phase::Exited(to_exit_status(&status)),
+            // A zombie does not come back to life.
+            (Ok(None), _) | (Err(Errno::CHILD), _) => Phase::Lost,
+            (Err(error), _) => return Err(error.into()),
+        };
         Ok(())
     }
 
+    /// The signal that the child is stopped by.
+    pub(crate) fn stopped(&self) -> Option<i32> {
+        let mut state = self.state();
+        let _ = self.look(&mut state);
+        let Phase::Running = state.phase else {
+            return None;
+        };
+        let status = self.waitid(WaitIdOptions::STOPPED).ok()??;
+        status.stopping_signal()
+    }
+
+    /// Whether [`wait_stopped`](Self::wait_stopped) may ever resolve.
+    pub(crate) fn may_be_stopped(&self) -> bool {
+        self.may_be_stopped
+    }
+
+    /// Resolves when the terminal of this process has stopped the child, because it is in a group of its own and wanted to
+    /// read from it or to write to it. With `again` it has been stopped so before, and has to go on first.
+    pub(crate) async fn wait_stopped(self: Arc<Self>, mut again: bool) -> i32 {
+        let Ok(mut children) = signal(SignalKind::child()) else {
+            return std::future::pending().await;
+        };
+        loop {
+            let stopped = self.stopped().filter(|signal| is_of_terminal(*signal));
+            match stopped {
+                Some(signal) if !again => return signal,
+                stopped => again = stopped.is_some(),
+            }
+            children.recv().await;
+        }
+    }
+
     /// Sends a signal. Succeeds without sending anything when there is nobody left to get it.
+    ///
+    /// After one that asks for an end a stopped process is continued, or it could not act on it.
     pub(crate) fn signal(&self, number: i32, scope: Scope) -> io::Result<()> {
         if number <= 0 {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let mut state = self.state();
-        // Somebody else may have reaped it, and its number may be another's by now.
         self.look(&mut state)?;
-        let running = matches!(*state, State::Running);
-        if !running && !matches!(*state, State::Exited(_)) {
+        if state.released {
             return Ok(());
         }
-        let sent = match (scope, self.group) {
-            (Scope::Tree, Some(group)) => {
-                let strayed = self.signal_strayed(group, number, running);
-                match self.keeps(group) {
-                    true => no_zombies(send::to_group(group, number), running).and(strayed),
-                    false => strayed,
-                }
-            }
-            (Scope::Strayed, Some(group)) => self.signal_strayed(group, number, running),
-            _ if running => self.signal_child(number),
-            _ => Ok(()),
-        };
+        let sent = self.send(&mut state, number, scope);
+        if [Signal::HUP, Signal::INT, Signal::TERM]
+            .map(Signal::as_raw)
+            .contains(&number)
+        {
+            let _ = self.send(&mut state, Signal::CONT.as_raw(), scope);
+        }
         match sent {
             Err(Errno::SRCH) => Ok(()),
             sent => Ok(sent?),
         }
     }
 
-    /// Whether a signal to its tree reaches its group: the id of that is surely still the group's.
-    pub(crate) fn keeps_group(&self) -> bool {
-        let state = self.state();
-        let reaped = matches!(*state, State::Reaped(..) | State::Lost);
-        !reaped && self.group.is_some_and(|group| self.keeps(group))
+    fn send(&self, state: &mut State, number: i32, scope: Scope) -> Result<(), Errno> {
+        let running = matches!(state.phase, Phase::Running);
+        match scope {
+            Scope::Child if running => self.signal_child(number),
+            Scope::Child => Ok(()),
+            Scope::Tree | Scope::Strayed => {
+                // Found first: once their parent has ended they are no more known as descendants.
+                if number == Signal::KILL.as_raw() {
+                    self.stop(state, scope);
+                }
+                while state.tree.grow(running.then_some(self.pid)) {
+                    if number != Signal::KILL.as_raw() {
+                        break;
+                    }
+                    state.tree.signal_outside(None, Signal::STOP.as_raw());
+                }
+                let sent = match scope {
+                    Scope::Tree => self.signal_group(state, number),
+                    _ => self.signal_strayed(running, number),
+                };
+                state.tree.signal_outside(self.kept_group(state), number);
+                sent
+            }
+        }
     }
 
-    /// Of a child that has not been reaped: a group's id is not used again while its leader has not been reaped either, which
-    /// may be this child or its guardian, or while anybody is in it.
-    fn keeps(&self, group: Pid) -> bool {
-        group == self.pid || self.guardian().is_some() || getpgid(Some(self.pid)) == Ok(group)
+    /// Who is stopped starts nobody, so that all can be found. A guardian must not be stopped: if this process ended now,
+    /// it could not do its work.
+    fn stop(&self, state: &State, scope: Scope) {
+        let stop = Signal::STOP.as_raw();
+        let guarded = self.membership().is_some_and(|group| group.is_guarded());
+        let _ = match (scope, state.phase) {
+            (Scope::Tree, _) if !guarded => self.signal_group(state, stop),
+            (_, Phase::Running) => self.signal_child(stop),
+            _ => Ok(()),
+        };
     }
 
-    /// A child may have left its group, and may lead another, whose id is its own.
-    fn signal_strayed(&self, group: Pid, number: i32, running: bool) -> Result<(), Errno> {
+    /// To its group, and to the child if it has left that; to the child alone if it has none of its own.
+    fn signal_group(&self, state: &State, number: i32) -> Result<(), Errno> {
+        let running = matches!(state.phase, Phase::Running);
+        if let Phase::Reaped(..) | Phase::Lost = state.phase {
+            return self.signal_led_group(number);
+        }
+        let strayed = self.signal_strayed(running, number);
+        match self.kept_group(state) {
+            Some(group) => no_zombies(self.to_group(group, number), running).and(strayed),
+            None => strayed,
+        }
+    }
+
+    /// A child may have left its group, or share ours, and may lead another, whose id is its own.
+    fn signal_strayed(&self, running: bool, number: i32) -> Result<(), Errno> {
         match getpgid(Some(self.pid)) {
-            Ok(now) if now == group => Ok(()),
-            Ok(now) if now == self.pid => no_zombies(send::to_group(now, number), running),
+            Ok(now) if Some(now) == self.group => Ok(()),
+            Ok(now) if now == self.pid => no_zombies(self.to_group(now, number), running),
             _ if running => self.signal_child(number),
             _ => Ok(()),
         }
     }
 
+    /// Its group, if the id of that is surely still the group's.
+    fn kept_group(&self, state: &State) -> Option<Pid> {
+        let reaped = matches!(state.phase, Phase::Reaped(..) | Phase::Lost);
+        self.group.filter(|group| !reaped && self.keeps(*group))
+    }
+
+    /// Whether a signal to its tree reaches its group.
+    pub(crate) fn keeps_group(&self) -> bool {
+        let mut state = self.state();
+        let _ = self.look(&mut state);
+        self.kept_group(&state).is_some()
+    }
+
+    /// Of a child that has not been reaped: a group's id is not used again while its leader has not been reaped either, which
+    /// may be this child or its guardian, or while anybody is in it.
+    fn keeps(&self, group: Pid) -> bool {
+        group == self.pid
+            || self.membership().is_some_and(|group| group.is_guarded())
+            || getpgid(Some(self.pid)) == Ok(group)
+    }
+
+    fn to_group(&self, group: Pid, number: i32) -> Result<(), Errno> {
+        #[cfg(target_os = "linux")]
+        if let (true, Some(pidfd)) = (group == self.pid, self.descriptor()) {
+            // Where this is not known or not allowed the number will do: it is ours while the state is locked.
+            match send::to_group_of_pidfd(pidfd, number) {
+                Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => {}
+                sent => return sent,
+            }
+        }
+        send::to_group(group, number)
+    }
+
+    /// To the group that it leads or has led, also when its number may be another's: that needs Linux 6.9.
+    #[cfg(target_os = "linux")]
+    fn signal_led_group(&self, number: i32) -> Result<(), Errno> {
+        match (self.group == Some(self.pid), self.descriptor()) {
+            (true, Some(pidfd)) => send::to_group_of_pidfd(pidfd, number),
+            _ => Err(Errno::SRCH),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn signal_led_group(&self, _: i32) -> Result<(), Errno> {
+        Err(Errno::SRCH)
+    }
+
     #[cfg(target_os = "linux")]
     fn signal_child(&self, number: i32) -> Result<(), Errno> {
-        match self.descriptor() {
-            Some(pidfd) => send::to_pidfd(pidfd, number),
-            None => send::to_process(self.pid, number),
+        if let Some(pidfd) = self.descriptor() {
+            // A sandbox may forbid what the other call may do.
+            match send::to_pidfd(pidfd, number) {
+                Err(Errno::NOSYS | Errno::PERM) => {}
+                sent => return sent,
+            }
         }
+        send::to_process(self.pid, number)
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -206,18 +358,51 @@ impl Process {
         send::to_process(self.pid, number)
     }
 
-    /// Lets go of the child: kills what is left of its tree if `kill`, then reaps it, or has it reaped.
+    /// Whether something of the child's tree is still running: it or a member of its group, or a descendant that was there
+    /// when a signal was sent to the tree.
+    ///
+    /// A child that has exited may be reaped by this. Of those that were started in the same group it is to be the last.
+    pub(crate) fn is_tree_alive(&self) -> bool {
+        let mut state = self.state();
+        let _ = self.look(&mut state);
+        if let Phase::Running = state.phase {
+            return true;
+        }
+        state.tree.grow(None);
+        if state.tree.is_alive() {
+            return true;
+        }
+        let guardian = self.membership().and_then(|group| group.guardian());
+        if let (Some(group), None) = (self.group, guardian) {
+            // A zombie counts as a member of its group. The group is reached by the pidfd of its leader as well as before
+            // when that has been reaped.
+            let leads = group == self.pid;
+            let reaped = matches!(state.phase, Phase::Reaped(..));
+            if !leads || reaped || self.signal_led_group(0).is_ok() {
+                self.reap_locked(&mut state);
+                drop(state);
+                drop(self.leave_group());
+                // The leader is asked for the others. Those that nobody reaps, as in a container, count to the end.
+                return leads
+                    && matches!(self.signal_led_group(0), Ok(()) | Err(Errno::PERM))
+                    && tree::has_live_members(group, None).unwrap_or(true);
+            }
+        }
+        self.kept_group(&state)
+            .is_some_and(|group| tree::has_live_members(group, guardian) == Some(true))
+    }
+
+    /// Lets go of the child: kills what is left of its tree if `kill`, unless it has exited by itself; then reaps it, or has
+    /// it reaped.
     ///
     /// The order matters. The group's id is safe from reuse only while its leader is not reaped, so
     /// the leader is reaped last.
     pub(crate) fn release(self: Arc<Self>, kill: bool) {
-        if kill {
+        if kill && matches!(self.observe(), Ok(None)) {
             // Nobody is there to be told; what cannot be killed is still reaped when it ends.
             let _ = self.signal(Signal::KILL.as_raw(), Scope::Tree);
         }
-        if !self.reap() {
-            reaper::adopt(self);
-        }
+        reaper::release(self);
     }
 
     /// Waits a moment for an exit that is sure to come.
@@ -233,28 +418,40 @@ impl Process {
     /// Reaps the child if it has exited; whether it needs reaping no more.
     pub(super) fn reap(&self) -> bool {
         let mut state = self.state();
-        if let State::Running | State::Exited(_) = *state {
-            match usage::reap(self.pid) {
-                Ok(None) => return false,
-                Ok(Some((status, usage))) => *state = State::Reaped(status, usage),
-                Err(_) => *state = State::Lost,
-            }
-        }
+        self.reap_locked(&mut state);
+        let reaped = matches!(state.phase, Phase::Reaped(..) | Phase::Lost);
+        state.released |= reaped;
+        // A group may be adopted by the reaper, which asks for the state: not under its lock.
         drop(state);
-        // It may be adopted by the reaper, which asks for its own state: not under a lock.
-        drop(
-            self.guardian
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
-        true
+        if reaped {
+            drop(self.leave_group());
+        }
+        reaped
+    }
+
+    fn reap_locked(&self, state: &mut State) {
+        if let Phase::Reaped(..) | Phase::Lost = state.phase {
+            return;
+        }
+        match self.wait() {
+            Ok(None) => {}
+            Ok(Some((status, usage))) => state.phase = Phase::Reaped(status, usage),
+            Err(_) => state.phase = Phase::Lost,
+        }
+    }
+
+    fn leave_group(&self) -> Option<Arc<Group>> {
+        let mut membership = self
+            .membership
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        membership.take()
     }
 
     /// What it used, once it has been reaped.
     pub(crate) fn usage(&self) -> Option<Usage> {
-        match *self.state() {
-            State::Reaped(_, usage) => Some(usage),
+        match self.state().phase {
+            Phase::Reaped(_, usage) => Some(usage),
             _ => None,
         }
     }
@@ -271,9 +468,29 @@ impl Process {
         None
     }
 
-    fn waitid(&self, options: WaitIdOptions) -> rustix::io::Result<Option<ExitStatus>> {
-        let options = options | WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        Ok(waitid(WaitId::Pid(self.pid), options)?.map(|status| exit_status(&status)))
+    /// Asks without reaping. A pidfd is never another child's, as a number may be if somebody else has reaped this one.
+    fn waitid(&self, options: WaitIdOptions) -> rustix::io::Result<Option<WaitIdStatus>> {
+        let options = options | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        #[cfg(target_os = "linux")]
+        if let Some(pidfd) = self.descriptor() {
+            match waitid(WaitId::PidFd(pidfd), options) {
+                // Linux 5.3 has pidfds, but does not wait by them.
+                Err(Errno::INVAL) => {}
+                status => return status,
+            }
+        }
+        waitid(WaitId::Pid(self.pid), options)
+    }
+
+    fn wait(&self) -> Result<Option<(ExitStatus, Usage)>, Errno> {
+        #[cfg(target_os = "linux")]
+        if let Some(pidfd) = self.descriptor() {
+            match usage::reap_by_pidfd(pidfd) {
+                Err(Errno::INVAL) => {}
+                reaped => return reaped,
+            }
+        }
+        usage::reap(self.pid)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -289,6 +506,19 @@ fn no_zombies(sent: Result<(), Errno>, running: bool) -> Result<(), Errno> {
     }
 }
 
+/// What a terminal stops those by that are not in its foreground: `SIGTTIN` who reads, `SIGTTOU` who writes or sets it.
+fn is_of_terminal(signal: i32) -> bool {
+    [Signal::TTIN, Signal::TTOU]
+        .map(Signal::as_raw)
+        .contains(&signal)
+}
+
+/// Whether this process has a controlling terminal: asked once, for it seldom changes.
+fn has_terminal() -> bool {
+    static HAS_TERMINAL: OnceLock<bool> = OnceLock::new();
+    *HAS_TERMINAL.get_or_init(|| std::fs::File::open("/dev/tty").is_ok())
+}
+
 /// A pidfd on the reactor; none where the kernel (before 5.3, or a sandbox) has no such thing.
 #[cfg(target_os = "linux")]
 fn watch(pid: Pid) -> Option<AsyncFd<OwnedFd>> {
@@ -296,12 +526,10 @@ fn watch(pid: Pid) -> Option<AsyncFd<OwnedFd>> {
     super::register(pidfd, Interest::READABLE).ok()
 }
 
-/// Puts together the raw status that `wait(2)` would have given.
-fn exit_status(status: &WaitIdStatus) -> ExitStatus {
-    const CORE_DUMPED: i32 = 0x80;
-    ExitStatus::from_raw(match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => (code & 0xff) << 8,
-        (None, Some(signal)) if status.dumped() => signal | CORE_DUMPED,
-        (None, signal) => signal.unwrap_or_default(),
-    })
+/// The status that `wait(2)` would have given.
+fn to_exit_status(status: &WaitIdStatus) -> ExitStatus {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => exit_status(code),
+        (None, signal) => signal_status(signal.unwrap_or_default(), status.dumped()),
+    }
 }

@@ -5,8 +5,11 @@
 
 use std::{
     io,
-    os::fd::{AsFd, OwnedFd},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -14,12 +17,14 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::{ioctl_fionbio, read, write},
+    process::Pid,
 };
 
-use super::{process::Process, spawn::pipe};
-
-/// Between two looks at children that have no descriptor to wait on: from, up to.
-const LOOK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
+use super::{
+    group::reap_adopted,
+    process::{LOOK, Process},
+    spawn::pipe,
+};
 
 static REAPER: Mutex<Reaper> = Mutex::new(Reaper {
     adopted: Vec::new(),
@@ -27,32 +32,90 @@ static REAPER: Mutex<Reaper> = Mutex::new(Reaper {
     bell: None,
 });
 
+/// There was no thread to be had for what has been adopted.
+static STARVED: AtomicBool = AtomicBool::new(false);
+
 struct Reaper {
     /// Not yet seen by the thread.
-    adopted: Vec<Arc<Process>>,
+    adopted: Vec<Orphan>,
     running: bool,
     /// Wakes the thread. Without it, as when descriptors have run out, the thread looks from time to time.
     bell: Option<OwnedFd>,
 }
 
-/// Has the child reaped when it exits.
-pub(super) fn adopt(process: Arc<Process>) {
-    let mut reaper = lock();
-    reaper.adopted.push(process);
-    if reaper.running {
-        if let Some(bell) = &reaper.bell {
-            // A full pipe wakes the thread just as well.
-            let _ = write(bell, &[0]);
+/// What is to be reaped.
+enum Orphan {
+    Child(Arc<Process>),
+    /// The members of a group that became children of ours; see [`reap_adopted`].
+    Group(Pid),
+}
+
+impl Orphan {
+    /// Whether it needs reaping no more.
+    fn reap(&self) -> bool {
+        match self {
+            Self::Child(process) => process.reap(),
+            Self::Group(group) => reap_adopted(*group),
         }
-        return;
     }
-    let (ear, bell) = bell().unzip();
-    // Where there is no thread to be had the child stays in the list for the next attempt.
-    reaper.running = thread::Builder::new()
-        .name("process-io-reaper".into())
-        .spawn(move || run(ear))
-        .is_ok();
-    reaper.bell = bell;
+
+    /// What tells of its exit. That of a child whose tracer has not been told of its exit is readable, though it cannot be
+    /// reaped: then it has to be looked at from time to time, as what has none.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        let Self::Child(process) = self else {
+            return None;
+        };
+        let descriptor = process.descriptor()?;
+        let mut exited = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
+        let is_quiet = poll(&mut exited, Some(&Timespec::default())) == Ok(0);
+        is_quiet.then_some(descriptor)
+    }
+}
+
+/// Reaps the child, now or when it exits.
+pub(super) fn release(process: Arc<Process>) {
+    if !process.reap() {
+        adopt(Orphan::Child(process));
+    }
+    retry();
+}
+
+/// Has the members of a group reaped that became children of ours.
+pub(super) fn adopt_group(group: Pid) {
+    adopt(Orphan::Group(group));
+}
+
+/// Tries again to get a thread for what is waiting for one.
+pub(super) fn retry() {
+    if STARVED.load(Ordering::Relaxed) {
+        lock().start();
+    }
+}
+
+fn adopt(orphan: Orphan) {
+    let mut reaper = lock();
+    reaper.adopted.push(orphan);
+    if let (true, Some(bell)) = (reaper.running, &reaper.bell) {
+        // A full pipe wakes the thread just as well.
+        let _ = write(bell, &[0]);
+    }
+    reaper.start();
+}
+
+impl Reaper {
+    fn start(&mut self) {
+        if self.running {
+            return;
+        }
+        let (ear, bell) = bell().unzip();
+        // Where there is no thread to be had what was adopted stays in the list for the next attempt.
+        self.running = thread::Builder::new()
+            .name("process-io-reaper".into())
+            .spawn(move || run(ear))
+            .is_ok();
+        self.bell = bell.filter(|_| self.running);
+        STARVED.store(!self.running, Ordering::Relaxed);
+    }
 }
 
 fn run(ear: Option<OwnedFd>) {
@@ -65,7 +128,7 @@ fn run(ear: Option<OwnedFd>) {
             orphans.extend(adopted);
         }
         // Not under the lock: to reap a child can mean to adopt its guardian.
-        orphans.retain(|orphan: &Arc<Process>| !orphan.reap());
+        orphans.retain(|orphan: &Orphan| !orphan.reap());
         if orphans.is_empty() {
             let mut reaper = lock();
             if reaper.adopted.is_empty() {
@@ -80,7 +143,7 @@ fn run(ear: Option<OwnedFd>) {
     }
 }
 
-fn take_adopted() -> Vec<Arc<Process>> {
+fn take_adopted() -> Vec<Orphan> {
     std::mem::take(&mut lock().adopted)
 }
 
@@ -89,9 +152,9 @@ fn lock() -> MutexGuard<'static, Reaper> {
 }
 
 /// Until a child exits or the bell rings; no longer than `pause` where one of them has no descriptor.
-fn sleep(orphans: &[Arc<Process>], ear: Option<&OwnedFd>, pause: Duration) {
+fn sleep(orphans: &[Orphan], ear: Option<&OwnedFd>, pause: Duration) {
     let mut fds: Vec<PollFd<'_>> = (orphans.iter())
-        .filter_map(|orphan| orphan.descriptor())
+        .filter_map(Orphan::descriptor)
         .chain(ear.map(AsFd::as_fd))
         .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
         .collect();

@@ -19,6 +19,19 @@ pub(super) fn to_group(group: Pid, number: i32) -> Result<(), Errno> {
 /// Safe even if somebody else reaps the child at this moment.
 #[cfg(target_os = "linux")]
 pub(super) fn to_pidfd(pidfd: BorrowedFd<'_>, number: i32) -> Result<(), Errno> {
+    by_pidfd(pidfd, number, 0)
+}
+
+/// To the group that the process leads or has led, also when it has been reaped and its number is another's. `INVAL` before
+/// Linux 6.9.
+#[cfg(target_os = "linux")]
+pub(super) fn to_group_of_pidfd(pidfd: BorrowedFd<'_>, number: i32) -> Result<(), Errno> {
+    const PIDFD_SIGNAL_PROCESS_GROUP: libc::c_uint = 1 << 2;
+    by_pidfd(pidfd, number, PIDFD_SIGNAL_PROCESS_GROUP)
+}
+
+#[cfg(target_os = "linux")]
+fn by_pidfd(pidfd: BorrowedFd<'_>, number: i32, flags: libc::c_uint) -> Result<(), Errno> {
     let no_info = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: the descriptor is open, and for a null pointer the kernel fills in what `kill(2)` would.
     check(unsafe {
@@ -27,9 +40,25 @@ pub(super) fn to_pidfd(pidfd: BorrowedFd<'_>, number: i32) -> Result<(), Errno> 
             pidfd.as_raw_fd(),
             number,
             no_info,
-            0,
+            flags,
         )
     })
+}
+
+/// The POSIX name of a signal.
+pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
+    macro_rules! name {
+        ($($name:ident)*) => {
+            Some(match number {
+                $(libc::$name => stringify!($name),)*
+                _ => return None,
+            })
+        };
+    }
+    name! {
+        SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE SIGALRM SIGTERM
+        SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGURG SIGXCPU SIGXFSZ SIGVTALRM SIGPROF SIGWINCH SIGIO SIGSYS
+    }
 }
 
 fn kill(target: i32, number: i32) -> Result<(), Errno> {

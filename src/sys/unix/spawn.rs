@@ -5,6 +5,7 @@
 use std::{
     fs::File,
     io,
+    mem::MaybeUninit,
     os::{fd::OwnedFd, unix::process::CommandExt},
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -17,9 +18,10 @@ use rustix::process::Pid;
 use super::{
     super::{BUSY_PAUSES, Ends, Group, Spawned, not_its_own_group},
     PipeReader, PipeWriter, Process,
+    group::Group as ProcessGroup,
     grown::Grown,
     guardian::Guardian,
-    raw,
+    raw, reaper,
 };
 use crate::stdio::Redirect;
 
@@ -28,6 +30,8 @@ const LEADER: i32 = 0;
 
 pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io::Result<Spawned> {
     let command = command.as_std_mut();
+    check_child_signal()?;
+    reaper::retry();
     let mut one_at_a_time = SpawnLock::new();
     let capacity = ends.pipe_capacity;
     let (stdin, child_stdin) = match ends.stdin {
@@ -57,18 +61,17 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
         Group::Shared if ends.die_with_parent => {
             return Err(not_its_own_group());
         }
-        Group::Own if ends.die_with_parent => Some(Arc::new(Guardian::start()?)),
-        Group::Shared | Group::Own => None,
-        Group::Of(other) => other.guardian(),
+        Group::Own if ends.die_with_parent => Some(Guardian::start()?),
+        Group::Shared | Group::Own | Group::Of(_) => None,
     };
-    let group = match ends.group {
-        Group::Shared => None,
-        Group::Own => Some(
-            guardian
-                .as_ref()
-                .map_or(LEADER, |guardian| guardian.group()),
-        ),
-        Group::Of(other) => other.group().map(raw),
+    let joined = match ends.group {
+        Group::Of(other) => other.membership(),
+        Group::Shared | Group::Own => None,
+    };
+    let group = match (&guardian, &joined) {
+        (Some(guardian), _) => Some(raw(guardian.group())),
+        (None, Some(joined)) => Some(raw(joined.id())),
+        (None, None) => matches!(ends.group, Group::Own).then_some(LEADER),
     };
     if let Some(group) = group {
         command.process_group(group);
@@ -79,13 +82,33 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
     (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
     drop(one_at_a_time);
     let pid = Pid::from_child(&spawned?);
-    let group = group.map(|group| Pid::from_raw(group).unwrap_or(pid));
+    let group = joined.or_else(|| {
+        let id = Pid::from_raw(group?).unwrap_or(pid);
+        Some(Arc::new(ProcessGroup::new(id, guardian)))
+    });
     Ok(Spawned {
-        process: Process::new(pid, group, guardian)?,
+        process: Process::new(pid, group)?,
         stdin,
         stdout,
         stderr,
     })
+}
+
+/// Where SIGCHLD is ignored (`SIG_IGN`, `SA_NOCLDWAIT`) the system throws the status of a child away, and its number may be
+/// another's at once: it could neither be waited for nor signalled.
+fn check_child_signal() -> io::Result<()> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: nothing is set, and what is in force is written to memory of ours. All zeros are a valid `sigaction`.
+    let action = unsafe {
+        libc::sigaction(libc::SIGCHLD, std::ptr::null(), action.as_mut_ptr());
+        action.assume_init()
+    };
+    if action.sa_sigaction == libc::SIG_IGN || action.sa_flags & libc::SA_NOCLDWAIT != 0 {
+        return Err(io::Error::other(
+            "SIGCHLD is ignored in this process, so that the status of its children is lost",
+        ));
+    }
+    Ok(())
 }
 
 /// Starts the child. With `retry` it waits a moment for a program whose file is open for writing: when it has just

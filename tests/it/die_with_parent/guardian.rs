@@ -57,8 +57,13 @@ async fn the_child_works_as_any_other() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_run_leaves_nobody() {
-    let mut io = spawn(sh("echo $$; read line; sleep 300 & exit 3"));
+async fn the_end_of_the_run_leaves_nobody_if_leftovers_are_killed() {
+    let run = ProcessIo::builder(sh("echo $$; read line; sleep 300 & exit 3"));
+    let mut io = run
+        .die_with_parent(true)
+        .kill_leftovers(true)
+        .spawn()
+        .unwrap();
     within(io.recv(Source::Stdout)).await.unwrap();
     let group = group_of(&io);
     within(io.send("go on\n")).await.unwrap();
@@ -101,6 +106,7 @@ async fn a_kill_of_the_child_alone_leaves_the_guardian() {
     io.control().kill().unwrap();
     within(io.control().wait()).await.unwrap();
     assert!(is_alive(group));
+    io.control().kill_tree().unwrap();
     elsewhere(|| drop(io));
     is_gone(group).await;
 }

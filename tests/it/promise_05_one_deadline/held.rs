@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use process_io::{Drain, Event, Limits, Overflow, ProcessIOWrapper, ProcessIo, Recv, Source};
+use process_io::{
+    DEFAULT_DRAIN_CAP, Drain, Event, Limits, Overflow, ProcessIOWrapper, ProcessIo, Recv, Source,
+};
 use tokio::{io::AsyncReadExt, time::Instant};
 
 use super::{Cause, SHORT};
@@ -306,13 +308,19 @@ mod out_of_reach {
         }
     }
 
+    /// Only what the child itself has written is read when its time is up, however long the drain is.
     #[tokio::test]
-    async fn no_drain_is_without_end_once_the_time_is_up() {
-        // The default's cap, 5 s, takes the place of no cap at all.
-        let (mut io, _outsider) = start("chatty", Drain::UntilEof, Cause::Deadline).await;
-        let error = within(io.output()).await.unwrap_err();
-        Cause::Deadline.assert_is(&error);
-        assert!(error.output().unwrap().stdout.starts_with(b"tick\n"));
+    async fn a_drain_adds_nothing_to_the_time() {
+        for drain in [Drain::UntilEof, ENDLESS, Drain::default()] {
+            for cause in [Cause::Deadline, Cause::Cancel] {
+                let (mut io, _outsider) = start("chatty", drain, cause).await;
+                let error = within(io.output()).await.unwrap_err();
+                cause.assert_is(&error);
+                let output = error.output().unwrap();
+                assert!(output.pipes_held);
+                assert!(output.elapsed < DEFAULT_DRAIN_CAP, "{:?}", output.elapsed);
+            }
+        }
     }
 
     #[tokio::test]

@@ -1,0 +1,127 @@
+//! Stops children whose handle is gone, step by step.
+//!
+//! Nobody polls for them and no runtime can be relied on, so a thread does. It starts with the first such child, and ends
+//! with the last.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{Descent, Due, Ladder, Step};
+use crate::{signal::Signal, transport::Process};
+
+/// Between two looks at whether a child has exited: from, up to.
+const LOOK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
+
+static SHARED: Mutex<Shared> = Mutex::new(Shared {
+    new: Vec::new(),
+    running: false,
+});
+static CHANGED: Condvar = Condvar::new();
+
+struct Shared {
+    /// Not yet seen by the thread.
+    new: Vec<Stopping>,
+    running: bool,
+}
+
+struct Stopping {
+    process: Arc<dyn Process>,
+    descent: Descent,
+}
+
+/// Stops a child by the steps of `ladder`. What is due at once is done before this returns.
+pub(super) fn shut_down(process: Arc<dyn Process>, ladder: Ladder) {
+    let descent = Descent::new(ladder, process.id().is_some());
+    let mut stopping = Stopping { process, descent };
+    if stopping.is_over_at_once() || stopping.advance() {
+        return stopping.process.release(false);
+    }
+    let mut shared = lock();
+    shared.new.push(stopping);
+    if !shared.running {
+        let thread = thread::Builder::new().name("process-io-stop".into());
+        shared.running = thread.spawn(run).is_ok();
+    }
+    if !shared.running {
+        let starved = std::mem::take(&mut shared.new);
+        drop(shared);
+        for stopping in starved {
+            let _ = stopping.process.signal_tree(Signal::KILL);
+            stopping.process.release(true);
+        }
+    }
+    CHANGED.notify_one();
+}
+
+impl Stopping {
+    /// It has exited by itself.
+    fn is_over_at_once(&self) -> bool {
+        !matches!(Arc::clone(&self.process).try_wait(), Ok(None))
+    }
+
+    /// Takes the steps that are due; whether there is no more to be done.
+    fn advance(&mut self) -> bool {
+        loop {
+            let now = Instant::now();
+            let exited = !matches!(Arc::clone(&self.process).try_wait(), Ok(None));
+            if exited && !self.process.is_tree_alive() {
+                return true;
+            }
+            let sent = match self.descent.due(now, exited) {
+                Due::Nothing => return false,
+                Due::Failure => return true,
+                // The drop does this.
+                Due::Step(Step::CloseStdin) => Ok(()),
+                Due::Step(Step::Signal(signal)) => self.process.signal_tree(signal),
+                Due::Step(Step::SignalChild(signal)) => self.process.signal(signal),
+            };
+            if let Err(error) = sent {
+                self.descent.undeliverable(error.kind());
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Instant> {
+        self.descent.next(Instant::now(), false)
+    }
+}
+
+fn run() {
+    let mut all: Vec<Stopping> = Vec::new();
+    let mut pause = LOOK.0;
+    loop {
+        let mut shared = lock();
+        if !shared.new.is_empty() {
+            all.append(&mut shared.new);
+            pause = LOOK.0;
+        }
+        if all.is_empty() {
+            shared.running = false;
+            return;
+        }
+        let due = all.iter().filter_map(Stopping::next).min();
+        let until_due = due.map(|due| due.saturating_duration_since(Instant::now()));
+        let wait = until_due.map_or(pause, |due| due.min(pause));
+        drop(CHANGED.wait_timeout(shared, wait));
+        pause = (pause * 2).min(LOOK.1);
+        all.retain_mut(|stopping| {
+            // A process of the user's that panics must not take the others along.
+            let over = catch_unwind(AssertUnwindSafe(|| stopping.advance())).unwrap_or(true);
+            if over {
+                let release = || Arc::clone(&stopping.process).release(false);
+                let _ = catch_unwind(AssertUnwindSafe(release));
+            }
+            !over
+        });
+    }
+}
+
+fn lock() -> MutexGuard<'static, Shared> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}

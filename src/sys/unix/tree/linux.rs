@@ -1,0 +1,107 @@
+//! By `/proc` and pidfds.
+
+use std::{
+    fs,
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+    process,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, pidfd_open},
+};
+
+use super::{super::send, Entry};
+
+/// A process that cannot be mistaken for another, nor can its group, which it leads.
+#[derive(Debug)]
+pub(super) struct Hold(OwnedFd);
+
+impl Hold {
+    pub(super) fn of(pid: Pid) -> Option<Self> {
+        pidfd_open(pid, PidfdFlags::empty()).ok().map(Self)
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        let mut exited = [PollFd::new(&self.0, PollFlags::IN)];
+        poll(&mut exited, Some(&Timespec::default())) == Ok(0)
+    }
+
+    pub(super) fn signal(&self, number: i32) {
+        let _ = send::to_pidfd(self.0.as_fd(), number);
+    }
+
+    /// Before Linux 6.9 it reaches nobody.
+    pub(super) fn signal_group(&self, number: i32) {
+        let _ = send::to_group_of_pidfd(self.0.as_fd(), number);
+    }
+}
+
+/// The children of a process. Those of each of its threads are listed apart.
+pub(super) fn children(parent: Pid) -> Vec<Pid> {
+    if !is_ours() {
+        return Vec::new();
+    }
+    let Ok(threads) = fs::read_dir(folder(parent).join("task")) else {
+        return Vec::new();
+    };
+    let mut children = Vec::new();
+    for thread in threads.flatten() {
+        match fs::read_to_string(thread.path().join("children")) {
+            Ok(list) => children.extend(list.split_whitespace().filter_map(pid)),
+            // The thread has ended.
+            Err(_) if !thread.path().exists() => {}
+            // Only a kernel with `CONFIG_PROC_CHILDREN` has these lists.
+            Err(_) => return children_by_all(parent),
+        }
+    }
+    children
+}
+
+fn children_by_all(parent: Pid) -> Vec<Pid> {
+    all()
+        .filter(|(_, entry)| entry.parent == super::super::raw(parent))
+        .map(|(pid, _)| pid)
+        .collect()
+}
+
+/// The members of a group.
+pub(super) fn members(group: Pid) -> Option<Vec<(Pid, Entry)>> {
+    let group = super::super::raw(group);
+    is_ours().then(|| all().filter(|(_, entry)| entry.group == group).collect())
+}
+
+pub(super) fn entry(pid: Pid) -> Option<Entry> {
+    // The name, in parentheses, may hold anything.
+    let stat = fs::read(folder(pid).join("stat")).ok()?;
+    let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
+    let fields = std::str::from_utf8(&stat[after_name..]).ok()?;
+    let mut fields = fields.split_ascii_whitespace();
+    Some(Entry {
+        is_zombie: matches!(fields.next()?, "Z" | "X"),
+        parent: fields.next()?.parse().ok()?,
+        group: fields.next()?.parse().ok()?,
+    })
+}
+
+fn all() -> impl Iterator<Item = (Pid, Entry)> {
+    let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
+    folders.filter_map(|folder| {
+        let pid = pid(folder.file_name().to_str()?)?;
+        Some((pid, entry(pid)?))
+    })
+}
+
+/// In a PID namespace of its own a process may still see the `/proc` of another one, whose numbers are not ours.
+fn is_ours() -> bool {
+    fs::read_link("/proc/self").is_ok_and(|pid| pid == Path::new(&process::id().to_string()))
+}
+
+fn folder(pid: Pid) -> PathBuf {
+    PathBuf::from(format!("/proc/{}", super::super::raw(pid)))
+}
+
+fn pid(text: &str) -> Option<Pid> {
+    Pid::from_raw(text.parse().ok()?)
+}

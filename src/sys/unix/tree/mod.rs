@@ -1,0 +1,107 @@
+//! [`Tree`]: the live descendants of a child, wherever they are.
+//!
+//! A process group misses those who have left it: a job of a shell with job control, what `timeout(1)` runs, a child that
+//! Node has detached. They are found by their ancestry. A number alone may be another process's by the time it is used,
+//! so each is held: on Linux by a pidfd, elsewhere by the time of its start, and it is taken for a descendant only if it
+//! was still its parent's child, and the parent still alive, when it was held. Out of reach is who has lost its parent
+//! before it was found, as a daemon has that forked twice.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+use linux as system;
+
+#[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+mod bsd;
+#[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+use bsd as system;
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple", target_os = "freebsd")))]
+mod none;
+#[cfg(not(any(target_os = "linux", target_vendor = "apple", target_os = "freebsd")))]
+use none as system;
+
+use rustix::process::{Pid, Signal, getpgid};
+
+use system::Hold;
+
+/// What is known of a process.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    parent: i32,
+    group: i32,
+    is_zombie: bool,
+}
+
+/// The descendants of a child that have been found so far and were alive then.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    found: Vec<Descendant>,
+}
+
+#[derive(Debug)]
+struct Descendant {
+    pid: Pid,
+    hold: Hold,
+}
+
+impl Tree {
+    /// Looks for descendants of `root`, an unreaped child of ours, and of those found before; whether there are new ones.
+    pub(super) fn grow(&mut self, root: Option<Pid>) -> bool {
+        self.found.retain(|descendant| descendant.hold.is_alive());
+        let before = self.found.len();
+        if let Some(root) = root {
+            self.add_children(root, |_| true);
+        }
+        let mut at = 0;
+        while let Some(parent) = self.found.get(at) {
+            self.add_children(parent.pid, |tree| tree.found[at].hold.is_alive());
+            at += 1;
+        }
+        self.found.len() > before
+    }
+
+    fn add_children(&mut self, parent: Pid, is_alive: impl Fn(&Self) -> bool) {
+        for pid in system::children(parent) {
+            if self.found.iter().any(|known| known.pid == pid) {
+                continue;
+            }
+            let Some(hold) = Hold::of(pid) else { continue };
+            // In this order: what is held is the process that the entry tells of, and its parent has not been
+            // replaced by another with the same number.
+            let is_child = system::entry(pid)
+                .is_some_and(|entry| entry.parent == super::raw(parent))
+                && hold.is_alive()
+                && is_alive(self);
+            if is_child {
+                self.found.push(Descendant { pid, hold });
+            }
+        }
+    }
+
+    /// Whether one of those that were found is still alive.
+    pub(super) fn is_alive(&self) -> bool {
+        self.found.iter().any(|found| found.hold.is_alive())
+    }
+
+    /// Sends a signal to all that were found and are not in `group`. What cannot be delivered is left.
+    pub(super) fn signal_outside(&self, group: Option<Pid>, number: i32) {
+        for Descendant { pid, hold } in &self.found {
+            let its_group = getpgid(Some(*pid)).ok();
+            if group.is_some() && its_group == group {
+                continue;
+            }
+            // A child that it is about to start is in its group already.
+            if number == Signal::KILL.as_raw() && its_group == Some(*pid) {
+                hold.signal_group(number);
+            }
+            hold.signal(number);
+        }
+    }
+}
+
+/// Whether `group` has a member that is not a zombie, apart from `except`; `None` where that cannot be told.
+pub(super) fn has_live_members(group: Pid, except: Option<Pid>) -> Option<bool> {
+    let mut members = system::members(group)?.into_iter();
+    Some(members.any(|(pid, entry)| Some(pid) != except && !entry.is_zombie))
+}
