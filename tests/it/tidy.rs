@@ -23,8 +23,6 @@ const LAYERS: &[&[&str]] = &[
     &["pipeline"],
 ];
 
-const MAX_LINES: usize = 400;
-
 type Faults = Vec<String>;
 
 // ---- Reading the repository ----
@@ -377,16 +375,6 @@ fn ignore_faults(path: &str, text: &str) -> Faults {
         .collect()
 }
 
-fn length_faults(path: &str, text: &str) -> Faults {
-    let lines = shipped_code(path, text).lines().count();
-    if lines <= MAX_LINES {
-        return Faults::new();
-    }
-    vec![format!(
-        "{path}: {lines} lines before the tests, {MAX_LINES} at most"
-    )]
-}
-
 /// The version in the `[package]` table.
 fn package_version(cargo_toml: &str) -> &str {
     let package = cargo_toml.split("[package]").nth(1).unwrap_or_default();
@@ -466,11 +454,6 @@ fn nothing_is_left_over() {
     demand("src", leftover_faults);
     demand("src", ignore_faults);
     demand("tests", ignore_faults);
-}
-
-#[test]
-fn files_are_short() {
-    demand("src", length_faults);
 }
 
 #[test]
@@ -635,18 +618,6 @@ fn the_leftover_check_can_fail() {
         "// #[ignore]",
     ];
     assert_eq!(counts(ignore_faults, "tests/it/a.rs", ignored), [1, 0, 0]);
-}
-
-#[test]
-fn the_length_check_can_fail() {
-    let full = "fn f() {}\n".repeat(MAX_LINES);
-    let tail = "#[cfg(test)]\nmod tests {\n}\n";
-    let texts = [
-        full.as_str(),
-        &(full.clone() + tail),
-        &(full.clone() + "fn g() {}\n"),
-    ];
-    assert_eq!(counts(length_faults, "src/event.rs", texts), [0, 0, 1]);
 }
 
 #[test]

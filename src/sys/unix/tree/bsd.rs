@@ -43,7 +43,11 @@ pub(super) fn children(parent: Pid) -> Vec<Pid> {
 pub(super) fn members(group: Pid) -> Option<Vec<(Pid, Entry)>> {
     let members = system::members(group).into_iter();
     let members = members.filter_map(|pid| Some((pid, entry(pid)?)));
-    Some(members.filter(|(_, entry)| entry.group == raw(group)).collect())
+    Some(
+        members
+            .filter(|(_, entry)| entry.group == raw(group))
+            .collect(),
+    )
 }
 
 pub(super) fn entry(pid: Pid) -> Option<Entry> {
