@@ -6,10 +6,15 @@
 use std::{process::Stdio, time::Duration};
 
 use futures::future::join_all;
-use process_io::{Builder, CancellationToken, Ladder, ProcessIo, Signal};
+use process_io::{Builder, CancellationToken, Ladder, ProcessIo, Signal, Source};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::time::Instant;
 
-use crate::support::{Mark, sh, within};
+use crate::support::{
+    Mark, alone, eventually,
+    life::{childless, reapers},
+    sh, within,
+};
 
 const NEVER: Duration = Duration::from_secs(3600);
 
@@ -205,7 +210,7 @@ async fn while_they_fork() {
             let mark = Mark::new();
             let io = ProcessIo::spawn(mark.on(sh(script))).unwrap();
             let what = "it has begun";
-            crate::support::eventually(what, || mark.count("sleep") > 3).await;
+            eventually(what, || mark.count("sleep") > 3).await;
             let kept = way.end(io).await;
             mark.is_gone(&format!("{way:?} of {script}")).await;
             drop(kept);
@@ -231,10 +236,84 @@ async fn that_are_stopped() {
                     stat.is_ok_and(|stat| stat.contains(") T "))
                 })
             };
-            crate::support::eventually("one is stopped", stopped).await;
+            eventually("one is stopped", stopped).await;
             let kept = way.end(io).await;
             mark.is_gone(&format!("{way:?} of {script}")).await;
             drop(kept);
         }
     }
+}
+
+/// The system continues a stopped group, after a `SIGHUP`, when the end of a process elsewhere makes it an orphan.
+#[tokio::test]
+async fn that_would_act_on_the_end_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..100 {
+        let mark = Mark::new();
+        let file = folder.path().join(round.to_string());
+        let job = format!(
+            "trap ': > {}' HUP CONT; echo ready; while :; do :; done",
+            file.display()
+        );
+        let script = format!(
+            "bash -c 'set -m; ({}) & wait'; true",
+            job.replace('\'', "\"")
+        );
+        let mut io = ProcessIo::spawn(mark.on(sh(&script))).unwrap();
+        assert!(within(io.recv(Source::Stdout)).await.unwrap().is_some());
+        match round % 2 {
+            0 => drop(io),
+            _ => drop(within(io.shutdown(Ladder::kill())).await.unwrap()),
+        }
+        mark.is_gone("a job").await;
+        assert!(!file.exists(), "{round}");
+    }
+}
+
+/// Each that is found takes a descriptor.
+#[tokio::test]
+async fn more_than_there_are_descriptors() {
+    if !alone("descendants::more_than_there_are_descriptors") {
+        return;
+    }
+    let mark = Mark::new();
+    let script = "for i in $(seq 100); do timeout 300 sleep 300 & done; wait";
+    let io = ProcessIo::spawn(mark.on(sh(script))).unwrap();
+    mark.has("sleep", 100).await;
+    let usual = getrlimit(Resource::Nofile);
+    let few = Rlimit {
+        current: Some(descriptors() as u64 + 30),
+        ..usual
+    };
+    setrlimit(Resource::Nofile, few).unwrap();
+    drop(io);
+    setrlimit(Resource::Nofile, usual).unwrap();
+    mark.is_gone("with few descriptors").await;
+}
+
+/// Nor are those kept for ever.
+#[tokio::test]
+async fn those_that_were_signalled_take_no_descriptor_in_the_end() {
+    if !alone("descendants::those_that_were_signalled_take_no_descriptor_in_the_end") {
+        return;
+    }
+    drop(ProcessIo::spawn(sh("cat")).unwrap());
+    eventually("the first is gone", || childless() && reapers() == 0).await;
+    let before = descriptors();
+    let mark = Mark::new();
+    let script = "for i in $(seq 20); do timeout 300 sleep 300 & done; wait";
+    let mut io = ProcessIo::spawn(mark.on(sh(script))).unwrap();
+    mark.has("sleep", 20).await;
+    let control = io.control();
+    control.signal_tree(Signal::from_raw(28)).unwrap();
+    within(io.shutdown(Ladder::kill())).await.unwrap();
+    drop(io);
+    mark.is_gone("all").await;
+    // That of the child itself belongs to the control.
+    eventually("no descriptor", || descriptors() <= before + 1).await;
+    drop(control);
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }

@@ -17,7 +17,7 @@ use crate::support::{
 /// More by hand: of what happens once in a hundred times a few would tell nothing.
 fn rounds() -> usize {
     let rounds = std::env::var("PROCESS_IO_TEST_ROUNDS");
-    rounds.map_or(50, |rounds| rounds.parse().expect("a number"))
+    rounds.map_or(25, |rounds| rounds.parse().expect("a number"))
 }
 
 /// What a child does when it has seen the end of its input, and must never do here.

@@ -4,7 +4,10 @@
 use std::time::{Duration, Instant};
 
 use futures::{TryStreamExt, future::join_all};
-use process_io::{Builder, Command, DEFAULT_DRAIN_IDLE, ProcessIo};
+use process_io::{
+    Builder, Command, DEFAULT_DRAIN_CAP, DEFAULT_DRAIN_IDLE, Drain, Limits, Overflow, ProcessIo,
+    Source,
+};
 
 use crate::support::{Mark, child, sh, within};
 
@@ -127,8 +130,8 @@ fn leaves_both(folder: &std::path::Path, holds: bool) -> Command {
     let ready = folder.join("ready");
     let redirect = if holds { "" } else { ">/dev/null 2>&1" };
     let script = format!(
-        "setsid sh -c ': > {0}; exec sleep 600' </dev/null >/dev/null 2>&1 &
-        (exec tail -f /dev/null) </dev/null {redirect} &
+        "setsid sh -c ': > {0}; exec tail -f /dev/null' </dev/null >/dev/null 2>&1 &
+        sleep 600 </dev/null {redirect} &
         until [ -e {0} ]; do sleep 0.01; done",
         ready.display()
     );
@@ -142,9 +145,9 @@ async fn leftovers_are_killed_and_a_daemon_is_not() {
             let (mark, folder) = (Mark::new(), tempfile::tempdir().unwrap());
             let run = ProcessIo::builder(mark.on(leaves_both(folder.path(), holds)));
             end.of(run.kill_leftovers(true)).await;
-            mark.has("tail", 0).await;
+            mark.has("sleep", 0).await;
             a_moment().await;
-            assert_eq!(mark.count("sleep"), 1, "{end:?} {holds}");
+            assert_eq!(mark.count("tail"), 1, "{end:?} {holds}");
         }
     }
 }
@@ -158,9 +161,9 @@ async fn leftovers_of_a_pipeline_are_killed_and_a_daemon_is_not() {
             (folders.each_ref()).map(|folder| mark.on(leaves_both(folder.path(), holds)));
         let run = ProcessIo::builder(first).kill_leftovers(true).pipe(second);
         assert!(within(run).await.unwrap().success());
-        mark.has("tail", 0).await;
+        mark.has("sleep", 0).await;
         a_moment().await;
-        assert_eq!(mark.count("sleep"), 2, "{holds}");
+        assert_eq!(mark.count("tail"), 2, "{holds}");
     }
 }
 
@@ -170,9 +173,53 @@ async fn leftovers_in_a_guarded_group_are_killed() {
     let run = ProcessIo::builder(mark.on(leaves_both(folder.path(), false)));
     let run = run.die_with_parent(true).kill_leftovers(true);
     End::Await.of(run).await;
-    mark.has("tail", 0).await;
+    mark.has("sleep", 0).await;
     a_moment().await;
-    assert_eq!(mark.count("sleep"), 1);
+    assert_eq!(mark.count("tail"), 1);
+}
+
+/// Who holds the pipes does not put that off, however the output is drained: silent, or talking.
+#[tokio::test]
+async fn leftovers_are_killed_in_time_although_they_hold_the_pipes() {
+    for (program, script) in [
+        ("sleep", "sleep 600 & exit 0"),
+        ("yes", "(exec yes) & exit 0"),
+        (
+            "sh",
+            "sh -c 'while :; do echo x; sleep 0.05; done' & exit 0",
+        ),
+    ] {
+        for drain in [Drain::default(), Drain::UntilEof, Drain::Immediate] {
+            let mark = Mark::new();
+            let limits = Limits::default().stdout(1 << 20, Overflow::KeepTail);
+            let run = ProcessIo::builder(mark.on(sh(script))).limits(limits);
+            let output = within(run.drain(drain).kill_leftovers(true)).await.unwrap();
+            assert!(output.success());
+            assert!(
+                output.elapsed < DEFAULT_DRAIN_CAP / 2,
+                "{drain:?} {output:?}"
+            );
+            mark.has(program, 0).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn leftovers_are_killed_when_the_handle_is_dropped_after_the_exit() {
+    for drain in [Drain::default(), Drain::UntilEof] {
+        for leave in [false, true] {
+            let mark = Mark::new();
+            let script = "sleep 600 & echo ready; exit 0";
+            let run = ProcessIo::builder(mark.on(sh(script))).drain(drain);
+            let run = run.kill_on_drop(!leave).kill_leftovers(true);
+            let mut io = run.spawn().unwrap();
+            within(io.recv(Source::Stdout)).await.unwrap();
+            within(io.control().wait()).await.unwrap();
+            mark.has("sleep", 1).await;
+            drop(io);
+            mark.is_gone("dropped").await;
+        }
+    }
 }
 
 /// What ends in time is not killed.
