@@ -2,9 +2,13 @@
 
 use std::{
     fs,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
     process,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use rustix::{
@@ -78,20 +82,32 @@ pub(super) fn children(parent: Pid) -> Vec<Pid> {
     if !is_ours() {
         return Vec::new();
     }
-    let Ok(threads) = fs::read_dir(folder(parent).join("task")) else {
-        return Vec::new();
-    };
+    let tasks = folder(parent).join("task");
     let mut children = Vec::new();
-    for thread in threads.flatten() {
-        match fs::read_to_string(thread.path().join("children")) {
+    for thread in threads(parent, &tasks) {
+        match fs::read_to_string(thread.join("children")) {
             Ok(list) => children.extend(list.split_whitespace().filter_map(pid)),
             // The thread has ended.
-            Err(_) if !thread.path().exists() => {}
+            Err(_) if !thread.exists() => {}
             // Only a kernel with `CONFIG_PROC_CHILDREN` has these lists.
             Err(_) => return children_by_all(parent),
         }
     }
     children
+}
+
+/// A folder for each thread. That nearly every process has only one is told by the number of links, without a listing.
+fn threads(process: Pid, tasks: &Path) -> Vec<PathBuf> {
+    const OF_ONE_THREAD: u64 = 3;
+    match fs::metadata(tasks) {
+        Ok(tasks_of) if tasks_of.nlink() == OF_ONE_THREAD => {
+            vec![tasks.join(super::super::raw(process).to_string())]
+        }
+        _ => {
+            let threads = fs::read_dir(tasks).into_iter().flatten().flatten();
+            threads.map(|thread| thread.path()).collect()
+        }
+    }
 }
 
 fn children_by_all(parent: Pid) -> Vec<Pid> {
@@ -138,7 +154,14 @@ fn all() -> impl Iterator<Item = (Pid, Entry)> {
 
 /// In a PID namespace of its own a process may still see the `/proc` of another one, whose numbers are not ours.
 fn is_ours() -> bool {
-    fs::read_link("/proc/self").is_ok_and(|pid| pid == Path::new(&process::id().to_string()))
+    static IS_OURS: AtomicBool = AtomicBool::new(false);
+    // Once it is it stays so; until then the right one may come to be mounted.
+    if !IS_OURS.load(Ordering::Relaxed) {
+        let of_proc = fs::read_link("/proc/self");
+        let is_ours = of_proc.is_ok_and(|pid| pid == Path::new(&process::id().to_string()));
+        IS_OURS.store(is_ours, Ordering::Relaxed);
+    }
+    IS_OURS.load(Ordering::Relaxed)
 }
 
 fn folder(pid: Pid) -> PathBuf {
