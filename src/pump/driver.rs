@@ -317,19 +317,25 @@ impl Driver {
 
     /// What the child has left is dead, if it is to be, or has had its time to become a daemon and is killed now.
     fn is_rid_of_leftovers(&mut self, cx: &mut Context<'_>, direct: bool) -> bool {
-        let guard = &self.guard;
-        if self.exit.is_running() || self.stop.is_cut() || !guard.kills_leftovers() {
+        if self.exit.is_running() || self.stop.is_cut() || !self.guard.kills_leftovers() {
             return true;
         }
-        let process = guard.control.process();
+        let process = self.guard.control.process();
         let until = (self.exit.seen).and_then(|seen| seen.checked_add(DEFAULT_DRAIN_IDLE));
         let waits = until.is_some_and(|until| Instant::now() < until);
         if waits && self.stop.look.is_tree_alive(cx, &**process, !direct) {
             return false;
         }
-        let _ = process.signal_tree(Signal::KILL);
-        guard.set_kill_leftovers(false);
+        self.kill_leftovers();
         true
+    }
+
+    /// Kills what a child that has exited by itself has left, if that is wanted and has not been done.
+    pub(super) fn kill_leftovers(&self) {
+        if self.guard.kills_leftovers() {
+            let _ = self.guard.control.process().signal_tree(Signal::KILL);
+            self.guard.set_kill_leftovers(false);
+        }
     }
 
     /// The run is over: lets go of the pipes and of the process.

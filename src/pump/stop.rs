@@ -130,11 +130,14 @@ impl Pump<'_> {
             if self.driver.exit.is_running() {
                 self.driver.cut_short(cause);
                 self.descend_by(ladder);
-            } else if self.is_held_back(want) {
-                self.driver.cut_short(cause);
             } else {
-                // The child has done its part.
-                self.driver.exit.hurry();
+                self.driver.kill_leftovers();
+                if self.is_held_back(want) {
+                    self.driver.cut_short(cause);
+                } else {
+                    // The child has done its part.
+                    self.driver.exit.hurry();
+                }
             }
             if !self.driver.exit.is_running() {
                 self.driver.pass(cx, want, direct);
