@@ -18,6 +18,9 @@ use crate::{signal::Signal, transport::Process};
 /// Between two looks at whether a child has exited: from, up to.
 const LOOK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 
+/// Where that takes long, as for very many children, this share of the time goes into it: a tenth.
+const SHARE: u32 = 10;
+
 static SHARED: Mutex<Shared> = Mutex::new(Shared {
     new: Vec::new(),
     running: false,
@@ -114,7 +117,7 @@ fn run() {
         let until_due = due.map(|due| due.saturating_duration_since(now()));
         let wait = until_due.map_or(pause, |due| due.min(pause));
         drop(CHANGED.wait_timeout(shared, wait));
-        pause = (pause * 2).min(LOOK.1);
+        let began = std::time::Instant::now();
         all.retain_mut(|stopping| {
             // A process of the user's that panics must not take the others along.
             let over = catch_unwind(AssertUnwindSafe(|| stopping.advance())).unwrap_or(true);
@@ -124,6 +127,7 @@ fn run() {
             }
             !over
         });
+        pause = (pause * 2).min(LOOK.1).max(began.elapsed() * SHARE);
     }
 }
 
