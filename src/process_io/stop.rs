@@ -17,8 +17,8 @@ use crate::{
 /// that is cut short.
 impl ProcessIo {
     /// Stops the child by the steps of `ladder`, usually [`Ladder::default`]: close stdin, 1 s, `SIGTERM` to the group, 5 s,
-    /// `SIGKILL` to the group. A child that exits at any step ends it at once. Then what is left of its group is killed, and it
-    /// is reaped.
+    /// `SIGKILL` to the group. It ends as soon as the child has exited and nothing of its tree is
+    /// left, at any step; then the child is reaped.
     ///
     /// Meanwhile its output is received, and kept up to its [limit](crate::Limits), where the child has to wait; it
     /// is there for later calls. [`Drain::UntilEof`](crate::Drain) counts as the default here. [Time-outs](crate::Builder#when-to-stop) that

@@ -43,7 +43,8 @@ pub enum Step {
     /// Closes the child's stdin, which sees end-of-file once it has read what was queued. The rest of an
     /// [`input`](crate::Builder::input) is left out. Cannot be done by a [`RecvHalf`](crate::RecvHalf).
     CloseStdin,
-    /// Sends a signal to the child's process group, or to the child alone if it leads none.
+    /// Sends a signal to the child, its process group if it leads one, and its live descendants; see
+    /// [`signal_tree`](crate::Control::signal_tree).
     Signal(Signal),
     /// Sends a signal to the child alone.
     SignalChild(Signal),
@@ -61,12 +62,12 @@ impl Ladder {
         Self::new()
     }
 
-    /// Then: close stdin, and give the child so much time.
+    /// Then: close stdin, and give the child and its tree so much time.
     pub fn close_stdin(self, grace: Duration) -> Self {
         self.step(Step::CloseStdin, grace)
     }
 
-    /// Then: send a signal to the child's process group, and give the child so much time.
+    /// Then: send a signal to the child and its tree, and give them so much time.
     pub fn signal(self, signal: Signal, grace: Duration) -> Self {
         self.step(Step::Signal(signal), grace)
     }
