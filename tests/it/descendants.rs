@@ -19,7 +19,7 @@ use crate::support::{
 const NEVER: Duration = Duration::from_secs(3600);
 
 /// Each starts one `sleep` that is in another group.
-const SHAPES: [&str; 8] = [
+const SHAPES: [&str; 9] = [
     "timeout 300 sleep 300; true",
     "timeout 300 timeout 300 sleep 300; true",
     "timeout 300 sh -c 'timeout 300 sleep 300; true' & wait",
@@ -27,6 +27,10 @@ const SHAPES: [&str; 8] = [
     "bash -c 'set -m; (set -m; sleep 300 & wait) & wait'; true",
     "perl -e 'unless (fork) { setpgrp; exec qw(sleep 300) } wait'; true",
     "setsid sleep 300; true",
+    // By a thread that is not the first.
+    "python3 -c 'import subprocess, threading
+t = threading.Thread(target=lambda: subprocess.run([\"setsid\", \"sleep\", \"300\"]))
+t.start(); t.join()'; true",
     "node -e 'require(`child_process`).spawn(`sleep`, [`300`], { detached: true, stdio: `ignore` })'; true",
 ];
 
@@ -40,7 +44,7 @@ fn shapes() -> Vec<&'static str> {
             .status()
             .is_ok()
     };
-    let needs = ["bash", "perl", "node"].map(|program| (program, is_there(program)));
+    let needs = ["bash", "perl", "python3", "node"].map(|program| (program, is_there(program)));
     let can_run = |shape: &&str| {
         !needs
             .iter()

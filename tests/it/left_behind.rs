@@ -222,6 +222,24 @@ async fn leftovers_are_killed_when_the_handle_is_dropped_after_the_exit() {
     }
 }
 
+/// Nor does the end of the time spare them, which finds that there is no room for what the child wrote.
+#[tokio::test]
+async fn leftovers_are_killed_when_the_time_is_up() {
+    for room in [1000, 1 << 20] {
+        let mark = Mark::new();
+        let script = "head -c 60000 /dev/zero; sleep 600 & exit 0";
+        let limits = Limits::default().stdout(room, Overflow::Block);
+        let run = ProcessIo::builder(mark.on(sh(script))).limits(limits);
+        let mut io = run.kill_leftovers(true).spawn().unwrap();
+        within(io.control().wait()).await.unwrap();
+        mark.has("sleep", 1).await;
+        io.set_deadline(tokio::time::Instant::now());
+        let _ = within(io.wait()).await;
+        mark.is_gone("the time is up").await;
+        drop(io);
+    }
+}
+
 /// What ends in time is not killed.
 #[tokio::test]
 async fn leftovers_have_a_moment_to_end() {
