@@ -23,6 +23,12 @@ struct Shared {
     bytes: Bytes,
 }
 
+impl Shared {
+    fn may_be_deferred(&self) -> bool {
+        self.bytes.len() <= MAX_DEFERRED
+    }
+}
+
 /// Bytes that are cut into slices.
 #[derive(Debug)]
 pub(crate) struct Sliced {
@@ -49,11 +55,11 @@ unsafe impl Sync for Slice {}
 
 impl Sliced {
     pub(crate) fn new(bytes: Bytes) -> Self {
-        let deferred = bytes.len() <= MAX_DEFERRED;
         let shared = Box::new(Shared {
             holders: AtomicUsize::new(usize::MAX),
             bytes,
         });
+        let deferred = shared.may_be_deferred();
         let shared = NonNull::from(Box::leak(shared));
         let next = match deferred {
             true => shared.as_ptr(),
@@ -114,13 +120,15 @@ impl Drop for Slice {
     #[inline(always)]
     fn drop(&mut self) {
         let deferred = DROPPED.try_with(|dropped| {
-            let ours = dropped.of.get() == self.shared.as_ptr();
-            if ours {
-                // Perhaps something else was here before: this is the one that can be discounted.
-                dropped.of.set(self.shared.as_ptr());
-                dropped.count.set(dropped.count.get() + 1);
+            if dropped.of.get() != self.shared.as_ptr() {
+                return false;
             }
-            ours
+            let count = dropped.count.get();
+            if count == 0 && !dropped.begin(self) {
+                return false;
+            }
+            dropped.count.set(count + 1);
+            true
         });
         if !matches!(deferred, Ok(true)) {
             // SAFETY: it is one holder, and ceases to be.
@@ -131,8 +139,7 @@ impl Drop for Slice {
 
 /// The slices that this thread has dropped and not discounted yet.
 struct Dropped {
-    /// Whose. It may be gone if the count is zero; if something else then comes to be at the same address, its slices are
-    /// counted here just as well.
+    /// Whose. While the count is zero it may be gone, and another be at its address: see [`begin`](Dropped::begin).
     of: Cell<*mut Shared>,
     /// So many of its holders.
     count: Cell<usize>,
@@ -150,6 +157,19 @@ thread_local! {
 }
 
 impl Dropped {
+    /// Whether the slices of the one that `slice` is of are counted here. It is at the address of `of`, but need not be the one
+    /// for which that was set.
+    #[inline(never)]
+    fn begin(&self, slice: &Slice) -> bool {
+        // SAFETY: `slice` is a holder, so it is still there.
+        let deferred = unsafe { slice.shared.as_ref() }.may_be_deferred();
+        self.of.set(match deferred {
+            true => slice.shared.as_ptr(),
+            false => ptr::null_mut(),
+        });
+        deferred
+    }
+
     /// Discounts what has been dropped so far, and counts those of `next` from here on.
     fn turn_to(&self, next: *mut Shared) {
         let of = self.of.replace(next);
@@ -275,6 +295,20 @@ mod tests {
         drop(large.slice(0, 3));
         elsewhere(|| drop(large));
         assert_eq!(freed(&large_count), 1);
+    }
+
+    #[test]
+    fn a_stale_pointer_defers_small_ones_only() {
+        for (len, deferred) in [(MAX_DEFERRED, true), (MAX_DEFERRED + 1, false)] {
+            let (mut whole, count) = elsewhere(|| sliced(&vec![0; len]));
+            // As if this thread had had one at the same address, which another thread has freed.
+            DROPPED.with(|dropped| dropped.of.set(whole.shared.as_ptr()));
+            drop([whole.slice(0, 3), whole.slice(0, 3)]);
+            elsewhere(|| drop(whole));
+            assert_eq!(freed(&count), usize::from(!deferred), "{len} bytes");
+            drop(sliced(b""));
+            assert_eq!(freed(&count), 1, "{len} bytes");
+        }
     }
 
     #[test]
