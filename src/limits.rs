@@ -54,6 +54,13 @@ pub(crate) const MAX_HASTY: u8 = 16;
 pub(crate) const MAX_PASSED_OVER: u8 = 4;
 /// Reads or writes done in one poll before the task lets others run.
 pub(crate) const STEPS_PER_POLL: usize = 32;
+/// What one unit of tokio's cooperative budget, of which a task has 128 until it yields, pays for: so many bytes that are
+/// handed out in small parts, such as lines. tokio's own `lines` take a unit for a read of 8 KiB.
+pub(crate) const BUDGET_UNIT: usize = 2 << 10;
+/// A line costs as much as so many bytes, besides its own.
+pub(crate) const LINE_COST: usize = 32;
+/// Lines handed out before it is looked what they cost.
+pub(crate) const LINES_AT_ONCE: usize = BUDGET_UNIT / LINE_COST;
 /// How much of stderr an error carries.
 pub(crate) const ERROR_TAIL: usize = 4 << 10;
 

@@ -174,11 +174,21 @@ impl Inbox {
         self.kept.push(bytes);
     }
 
-    /// Takes the next line if it is what nearly every line is: whole, and in a block of them. Otherwise
-    /// [`take_line`](Inbox::take_line) knows.
+    /// Takes the next line if it is what nearly every line is: whole, in a block of them, and
+    /// [granted](Inbox::grant_plain_lines). Otherwise [`take_line`](Inbox::take_line) knows.
     #[inline(always)]
     pub(crate) fn take_plain_line(&mut self) -> Option<Slice> {
         self.front.take_line()
+    }
+
+    /// Lets some plain lines be taken.
+    pub(crate) fn grant_plain_lines(&mut self) {
+        self.front.grant_lines();
+    }
+
+    /// Lets no plain line be taken until some are granted again; what those cost that were taken since the last time.
+    pub(crate) fn revoke_plain_lines(&mut self) -> usize {
+        self.front.revoke_lines()
     }
 
     /// Lines are to be taken by other rules from here on.

@@ -1,6 +1,7 @@
 //! Waiting for a prompt: `expect`.
 
 use std::{
+    future::poll_fn,
     task::{Context, Poll},
     time::Duration,
 };
@@ -114,6 +115,8 @@ impl ProcessIo {
         needle: impl Needle,
         deadline: Option<Instant>,
     ) -> Result<Match> {
+        // Not within the deadline: what is there already is found, however short the time is.
+        poll_fn(|cx| self.as_pump().driver.charge.poll(cx)).await;
         let mut searched = None;
         let found = until(deadline, |cx| {
             poll_expect(&mut self.as_pump(), cx, source, &needle, &mut searched)
@@ -199,9 +202,10 @@ fn poll_expect(
 }
 
 fn take(pump: &mut Pump<'_>, stream: Source, found: Found) -> Match {
+    let Found { start, end, .. } = found;
+    pump.driver.charge.add_part(end);
     let reader = pump.driver.reader_mut(stream);
     let mut take = |n: usize| reader.take(n).unwrap_or_default();
-    let Found { start, end, .. } = found;
     let before = take(start);
     let matched = take(end - start);
     let captures = (found.captures.into_iter())

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     Want,
+    charge::Charge,
     exit::{Exit, Streams},
     read::{Reader, Step},
     stages::Stages,
@@ -43,6 +44,8 @@ pub(crate) struct Driver {
     pub(super) elapsed: Option<Duration>,
     pub(super) stop: Stop,
     pub(super) line_options: LineOptions,
+    /// Of all that is taken apart, of both streams.
+    pub(crate) charge: Charge,
     /// Of the task that waits.
     waker: Waker,
     /// How many times in a row the stream whose turn it was had nothing.
@@ -74,6 +77,7 @@ impl Driver {
             elapsed: None,
             stop: Stop::default(),
             line_options: LineOptions::default(),
+            charge: Charge::default(),
             waker: Waker::noop().clone(),
             passed_over: 0,
             hasty: 0,

@@ -33,8 +33,10 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct Sliced {
     shared: NonNull<Shared>,
-    /// As so many holders it counts, at least one.
-    unused: usize,
+    /// So many slices may be cut before more are granted.
+    granted: usize,
+    /// As so many holders it counts besides, at least one.
+    reserve: usize,
 }
 
 /// A part of some bytes, which keeps all of them alive.
@@ -68,18 +70,36 @@ impl Sliced {
         let _ = DROPPED.try_with(|dropped| dropped.turn_to(next));
         Self {
             shared,
-            unused: usize::MAX,
+            granted: 0,
+            reserve: usize::MAX,
         }
     }
 
+    /// Lets `max` slices be cut from here on.
+    pub(crate) fn grant(&mut self, max: usize) {
+        let all = self.granted + self.reserve;
+        self.granted = max.min(all - 1);
+        self.reserve = all - self.granted;
+    }
+
+    /// So many slices may be cut before more are granted.
+    #[inline(always)]
+    pub(crate) fn granted(&self) -> usize {
+        self.granted
+    }
+
     /// Those from `start` to before `end`.
+    ///
+    /// # Panics
+    ///
+    /// If no slice is granted.
     #[inline(always)]
     pub(crate) fn slice(&mut self, start: usize, end: usize) -> Slice {
-        assert!(self.unused > 1, "too many slices");
+        assert!(self.granted > 0, "no slice is granted");
         // SAFETY: `self` is a holder, so it is still there.
         let bytes = unsafe { &self.shared.as_ref().bytes };
         let part = &bytes[start..end];
-        self.unused -= 1;
+        self.granted -= 1;
         Slice {
             shared: self.shared,
             start: NonNull::from(part).cast(),
@@ -97,8 +117,9 @@ impl Drop for Sliced {
             dropped.of.set(ptr::null_mut());
             dropped.count.take()
         });
-        // SAFETY: it is `unused` holders, and ceases to be; those that were deferred are no more either.
-        unsafe { discount(self.shared, self.unused + deferred.unwrap_or(0)) }
+        let holders = self.granted + self.reserve + deferred.unwrap_or(0);
+        // SAFETY: it is all those that it has not given away, and ceases to be; those that were deferred are no more either.
+        unsafe { discount(self.shared, holders) }
     }
 }
 
@@ -234,7 +255,13 @@ mod tests {
     fn sliced(bytes: &[u8]) -> (Sliced, Arc<AtomicUsize>) {
         let freed = Arc::default();
         let owner = Owner(bytes.to_vec(), Arc::clone(&freed));
-        (Sliced::new(Bytes::from_owner(owner)), freed)
+        (all_granted(Bytes::from_owner(owner)), freed)
+    }
+
+    fn all_granted(bytes: Bytes) -> Sliced {
+        let mut whole = Sliced::new(bytes);
+        whole.grant(usize::MAX);
+        whole
     }
 
     fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -258,6 +285,20 @@ mod tests {
         drop(two);
         assert_eq!((freed(&count), &bytes[..]), (0, &b"one"[..]));
         drop(bytes);
+        assert_eq!(freed(&count), 1);
+    }
+
+    #[test]
+    fn no_more_are_cut_than_are_granted() {
+        let (mut whole, count) = sliced(b"one two");
+        whole.grant(2);
+        let first = whole.slice(0, 3);
+        whole.grant(1);
+        let second = whole.slice(4, 7);
+        assert_eq!(whole.granted(), 0);
+        let third = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| whole.slice(0, 1)));
+        assert!(third.is_err());
+        drop((first, second, whole));
         assert_eq!(freed(&count), 1);
     }
 
@@ -323,7 +364,7 @@ mod tests {
                 self.0.as_bytes()
             }
         }
-        let mut outer = Sliced::new(Bytes::from_owner(Nested(part)));
+        let mut outer = all_granted(Bytes::from_owner(Nested(part)));
         let part = outer.slice(0, 2);
         drop(outer);
         assert_eq!((part.as_bytes(), freed(&count)), (&b"in"[..], 0));

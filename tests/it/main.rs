@@ -70,4 +70,5 @@ mod framed;
 mod line_options;
 mod line_properties;
 mod lines;
+mod lines_yield;
 mod needles;
