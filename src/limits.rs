@@ -59,8 +59,9 @@ pub(crate) const STEPS_PER_POLL: usize = 32;
 pub(crate) const BUDGET_UNIT: usize = 2 << 10;
 /// A line costs as much as so many bytes, besides its own.
 pub(crate) const LINE_COST: usize = 32;
-/// Lines handed out before it is looked what they cost.
-pub(crate) const LINES_AT_ONCE: usize = BUDGET_UNIT / LINE_COST;
+/// Lines handed out before it is looked what they cost: few enough that nobody waits long for them, and so many that it costs
+/// nothing to look.
+pub(crate) const LINES_AT_ONCE: usize = 256;
 /// How much of stderr an error carries.
 pub(crate) const ERROR_TAIL: usize = 4 << 10;
 

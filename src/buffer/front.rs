@@ -112,17 +112,14 @@ impl Front {
     #[inline(always)]
     pub(super) fn take_line(&mut self) -> Option<Slice> {
         let lines = self.lines.as_mut()?;
-        if lines.sliced.granted() == 0 {
-            return None;
-        }
         let at = lines.newlines.peek(&self.bytes)?;
         let line = &self.bytes[self.taken..at];
         let len = line.strip_suffix(b"\r").unwrap_or(line).len();
         if len > lines.max_line_length {
             return None;
         }
+        let line = lines.sliced.try_slice(self.taken, self.taken + len)?;
         lines.newlines.pass();
-        let line = lines.sliced.slice(self.taken, self.taken + len);
         self.taken = at + 1;
         Some(line)
     }

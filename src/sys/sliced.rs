@@ -83,37 +83,33 @@ impl Sliced {
     }
 
     /// So many slices may be cut before more are granted.
-    #[inline(always)]
     pub(crate) fn granted(&self) -> usize {
         self.granted
     }
 
-    /// Those from `start` to before `end`.
-    ///
-    /// # Panics
-    ///
-    /// If no slice is granted.
+    /// Those from `start` to before `end`; `None` if no more slices are granted.
     #[inline(always)]
-    pub(crate) fn slice(&mut self, start: usize, end: usize) -> Slice {
-        assert!(self.granted > 0, "no slice is granted");
+    pub(crate) fn try_slice(&mut self, start: usize, end: usize) -> Option<Slice> {
+        let granted = self.granted.checked_sub(1)?;
         // SAFETY: `self` is a holder, so it is still there.
         let bytes = unsafe { &self.shared.as_ref().bytes };
         let part = &bytes[start..end];
-        self.granted -= 1;
-        Slice {
+        self.granted = granted;
+        Some(Slice {
             shared: self.shared,
             start: NonNull::from(part).cast(),
             len: part.len(),
-        }
+        })
     }
 }
 
 impl Drop for Sliced {
     fn drop(&mut self) {
         let deferred = DROPPED.try_with(|dropped| {
-            if dropped.of.get() != self.shared.as_ptr() {
+            if dropped.next.get() != self.shared.as_ptr() {
                 return 0;
             }
+            dropped.next.set(ptr::null_mut());
             dropped.of.set(ptr::null_mut());
             dropped.count.take()
         });
@@ -141,29 +137,28 @@ impl Drop for Slice {
     #[inline(always)]
     fn drop(&mut self) {
         let deferred = DROPPED.try_with(|dropped| {
-            if dropped.of.get() != self.shared.as_ptr() {
-                return false;
+            let ours = dropped.of.get() == self.shared.as_ptr();
+            if ours {
+                dropped.count.set(dropped.count.get() + 1);
             }
-            let count = dropped.count.get();
-            if count == 0 && !dropped.begin(self) {
-                return false;
-            }
-            dropped.count.set(count + 1);
-            true
+            ours
         });
         if !matches!(deferred, Ok(true)) {
             // SAFETY: it is one holder, and ceases to be.
-            unsafe { discount(self.shared, 1) }
+            unsafe { drop_other(self.shared) }
         }
     }
 }
 
 /// The slices that this thread has dropped and not discounted yet.
 struct Dropped {
-    /// Whose. While the count is zero it may be gone, and another be at its address: see [`begin`](Dropped::begin).
+    /// Whose: null if there are none, so that it is still there.
     of: Cell<*mut Shared>,
     /// So many of its holders.
     count: Cell<usize>,
+    /// Whose slices are counted here from the first one on. It may be gone, and something else be at the same address: its
+    /// slices are counted just as well, unless it is too long for that.
+    next: Cell<*mut Shared>,
 }
 
 thread_local! {
@@ -173,29 +168,34 @@ thread_local! {
         Dropped {
             of: Cell::new(ptr::null_mut()),
             count: Cell::new(0),
+            next: Cell::new(ptr::null_mut()),
         }
     };
 }
 
 impl Dropped {
-    /// Whether the slices of the one that `slice` is of are counted here. It is at the address of `of`, but need not be the one
-    /// for which that was set.
-    #[inline(never)]
-    fn begin(&self, slice: &Slice) -> bool {
-        // SAFETY: `slice` is a holder, so it is still there.
-        let deferred = unsafe { slice.shared.as_ref() }.may_be_deferred();
-        self.of.set(match deferred {
-            true => slice.shared.as_ptr(),
-            false => ptr::null_mut(),
-        });
-        deferred
+    /// Counts the first one of what is [`next`](Dropped::next), if `shared` is that.
+    ///
+    /// # Safety
+    ///
+    /// `shared` is still there.
+    unsafe fn begin(&self, shared: NonNull<Shared>) -> bool {
+        // SAFETY: the caller says so.
+        let may_be_deferred = || unsafe { shared.as_ref() }.may_be_deferred();
+        let begun = self.next.get() == shared.as_ptr() && may_be_deferred();
+        if begun {
+            self.of.set(shared.as_ptr());
+            self.count.set(1);
+        }
+        begun
     }
 
     /// Discounts what has been dropped so far, and counts those of `next` from here on.
     fn turn_to(&self, next: *mut Shared) {
-        let of = self.of.replace(next);
+        let of = self.of.replace(ptr::null_mut());
         let count = self.count.take();
-        if let Some(shared) = NonNull::new(of).filter(|_| count > 0) {
+        self.next.set(next);
+        if let Some(shared) = NonNull::new(of) {
             // SAFETY: `count` holders were dropped and are still counted, so it is still there.
             unsafe { discount(shared, count) }
         }
@@ -205,6 +205,22 @@ impl Dropped {
 impl Drop for Dropped {
     fn drop(&mut self) {
         self.turn_to(ptr::null_mut());
+    }
+}
+
+/// Takes away a holder that this thread does not count yet. By value: with a reference to its slice each line would have to be
+/// in memory.
+///
+/// # Safety
+///
+/// As that of [`discount`].
+#[inline(never)]
+unsafe fn drop_other(shared: NonNull<Shared>) {
+    // SAFETY: the caller is a holder, so it is still there.
+    let deferred = DROPPED.try_with(|dropped| unsafe { dropped.begin(shared) });
+    if !matches!(deferred, Ok(true)) {
+        // SAFETY: as the caller says.
+        unsafe { discount(shared, 1) }
     }
 }
 
@@ -264,6 +280,12 @@ mod tests {
         whole
     }
 
+    impl Sliced {
+        fn slice(&mut self, start: usize, end: usize) -> Slice {
+            self.try_slice(start, end).unwrap()
+        }
+    }
+
     fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| scope.spawn(work).join().unwrap())
     }
@@ -296,8 +318,7 @@ mod tests {
         whole.grant(1);
         let second = whole.slice(4, 7);
         assert_eq!(whole.granted(), 0);
-        let third = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| whole.slice(0, 1)));
-        assert!(third.is_err());
+        assert!(whole.try_slice(0, 1).is_none());
         drop((first, second, whole));
         assert_eq!(freed(&count), 1);
     }
@@ -343,7 +364,7 @@ mod tests {
         for (len, deferred) in [(MAX_DEFERRED, true), (MAX_DEFERRED + 1, false)] {
             let (mut whole, count) = elsewhere(|| sliced(&vec![0; len]));
             // As if this thread had had one at the same address, which another thread has freed.
-            DROPPED.with(|dropped| dropped.of.set(whole.shared.as_ptr()));
+            DROPPED.with(|dropped| dropped.next.set(whole.shared.as_ptr()));
             drop([whole.slice(0, 3), whole.slice(0, 3)]);
             elsewhere(|| drop(whole));
             assert_eq!(freed(&count), usize::from(!deferred), "{len} bytes");
