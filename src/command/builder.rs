@@ -128,9 +128,13 @@ impl Builder {
     /// its children live on, unless they [die with it](Builder::die_with_parent).
     ///
     /// With `false` the child stays in the group the command puts it in, by default ours: Ctrl-C at a
-    /// terminal reaches it, it may read from the terminal, and only the child itself can be killed. A
-    /// command that starts a session of its own (`setsid(2)` in a `pre_exec`) needs `false`, for a
-    /// group's leader cannot.
+    /// terminal reaches it, and it may use the terminal. A kill reaches it and its live descendants; it cannot reach those that have
+    /// lost their parent, and on Windows none. A command that starts a session of its own (`setsid(2)` in a
+    /// `pre_exec`) needs `false`, for a group's leader cannot; then a kill reaches the group that the child leads.
+    ///
+    /// A child in a group of its own may not use the terminal of this process: when it reads from it, as a program does that
+    /// asks for a password, the system stops it by `SIGTTIN` or `SIGTTOU`. What is awaited fails then, and
+    /// [`Error::is_stopped`](crate::Error::is_stopped) holds for the error.
     ///
     /// On Windows it is a Job Object of its own, which holds all descendants from the first instruction on, and a process group
     /// of the console: Ctrl-C does not reach it, and [`Signal::TERM`](crate::Signal::TERM) is a Ctrl-Break to it. It needs
@@ -255,7 +259,14 @@ impl Builder {
 /// when the child exits: reads deliver what there is, and where they would find the end of the stream they fail once
 /// instead; [`wait`](crate::ProcessIo::wait) and [`output`](crate::ProcessIo::output) fail. The
 /// [`Error`](crate::Error) carries what had been collected and not been taken. All that is over by the moment of the
-/// stop, the time of the ladder, and the [`Drain`].
+/// stop and the time of the ladder: after that only what the child itself has written is read, whatever the [`Drain`] says.
+///
+/// The whole tree goes: the process group, and the live descendants that have left it. What cannot be killed, because it runs as
+/// another user, is told by [`Error::has_survivors`](crate::Error::has_survivors).
+///
+/// The times are those of the runtime's clock. With that paused (`tokio::time::pause`) a child of this machine still takes real
+/// time, so that any time-out is up before it has done anything: test with
+/// [a child in memory](crate::transport::memory) then. How long it is waited for a child that has been killed is real time in any case.
 ///
 /// The clock is looked at while something is awaited on the handle, or tried; a handle that nobody polls stops nobody.
 /// When the time is up after the child's exit, while its pipes are still being read because a descendant holds them, only that

@@ -82,10 +82,13 @@ impl TreeLook {
         let took = began.elapsed();
         self.pause = (self.pause * 2).clamp(Self::PAUSE.0, Self::PAUSE.1);
         self.next = after(self.pause.max(took * Self::SHARE));
-        match self.next {
-            Some(next) => !self.alarm.rings(cx, next, wake) || process.is_tree_alive(),
-            None => true,
+        if self
+            .next
+            .is_some_and(|next| self.alarm.rings(cx, next, wake))
+        {
+            cx.waker().wake_by_ref();
         }
+        true
     }
 }
 
@@ -130,10 +133,11 @@ impl Pump<'_> {
             if self.driver.exit.is_running() {
                 self.driver.cut_short(cause);
                 self.descend_by(ladder);
-            } else if self.is_held_back(want) {
-                self.driver.cut_short(cause);
             } else {
-                // The child has done its part.
+                // The child has done its part, unless there is no room for what it wrote.
+                if self.is_held_back(want) {
+                    self.driver.cut_short(cause);
+                }
                 self.driver.exit.hurry();
             }
             if !self.driver.exit.is_running() {

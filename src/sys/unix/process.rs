@@ -251,7 +251,7 @@ impl Process {
                 }
                 let sent = match scope {
                     Scope::Tree => self.signal_group(state, number),
-                    _ => self.signal_strayed(running, number),
+                    _ => self.signal_strayed(state, number),
                 };
                 state.tree.signal_outside(self.kept_group(state), number);
                 sent
@@ -273,22 +273,26 @@ impl Process {
 
     /// To its group, and to the child if it has left that; to the child alone if it has none of its own.
     fn signal_group(&self, state: &State, number: i32) -> Result<(), Errno> {
-        let running = matches!(state.phase, Phase::Running);
         if let Phase::Reaped(..) | Phase::Lost = state.phase {
             return self.signal_led_group(number);
         }
-        let strayed = self.signal_strayed(running, number);
+        let strayed = self.signal_strayed(state, number);
         match self.kept_group(state) {
-            Some(group) => no_zombies(self.to_group(group, number), running).and(strayed),
+            Some(group) => no_zombies(self.to_group(group, number), state).and(strayed),
             None => strayed,
         }
     }
 
     /// A child may have left its group, or share ours, and may lead another, whose id is its own.
-    fn signal_strayed(&self, running: bool, number: i32) -> Result<(), Errno> {
+    fn signal_strayed(&self, state: &State, number: i32) -> Result<(), Errno> {
+        let running = match state.phase {
+            Phase::Running => true,
+            Phase::Exited(_) => false,
+            Phase::Reaped(..) | Phase::Lost => return Ok(()),
+        };
         match getpgid(Some(self.pid)) {
             Ok(now) if Some(now) == self.group => Ok(()),
-            Ok(now) if now == self.pid => no_zombies(self.to_group(now, number), running),
+            Ok(now) if now == self.pid => no_zombies(self.to_group(now, number), state),
             _ if running => self.signal_child(number),
             _ => Ok(()),
         }
@@ -499,10 +503,10 @@ impl Process {
 }
 
 /// What macOS says of a group in which only zombies are left is no error.
-fn no_zombies(sent: Result<(), Errno>, running: bool) -> Result<(), Errno> {
-    match sent {
-        Err(Errno::PERM) if !running => Ok(()),
-        sent => sent,
+fn no_zombies(sent: Result<(), Errno>, state: &State) -> Result<(), Errno> {
+    match (sent, state.phase) {
+        (Err(Errno::PERM), Phase::Exited(_)) => Ok(()),
+        (sent, _) => sent,
     }
 }
 
