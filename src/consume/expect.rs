@@ -36,9 +36,9 @@ impl ProcessIo {
     /// Receives from stdout until `needle` matches, and takes the output up to the end of the match. What comes
     /// after it stays for the next call. See [`Needle`] for what matches first.
     ///
-    /// Costs time in proportion to the output, and keeps as much of it as the [limit](crate::Limits) lets us, 64 KiB
-    /// at least. Where output was dropped before, what was kept from before that is dropped too, and counted, when it
-    /// holds no match.
+    /// Costs time in proportion to the output, and keeps as much of it as the [limit](crate::Limits) of the stream allows, but
+    /// 64 KiB also if the limit is lower: a match needs room. Where output was dropped before, what was kept from before that
+    /// is dropped too, and counted, when it holds no match.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -67,7 +67,8 @@ impl ProcessIo {
         self.expect_until(ReadSource::Stdout, needle, None).await
     }
 
-    /// As [`expect`](Self::expect), but no longer than `timeout`.
+    /// As [`expect`](Self::expect), but no longer than `timeout`. It keeps as much as that does: up to the limit, or to 64 KiB if
+    /// the limit is lower.
     ///
     /// # Errors
     ///
@@ -90,7 +91,8 @@ impl ProcessIo {
     ///
     /// With [`ReadSource::Both`] what comes from stderr is put behind what came from stdout before, and is
     /// stdout's from then on. To have both in the order in which the child wrote them,
-    /// [merge](crate::Builder::merge_stderr) them at the spawn.
+    /// [merge](crate::Builder::merge_stderr) them at the spawn. The limit that counts is that of the stream, and with
+    /// [`ReadSource::Both`] that of stdout, or 64 KiB if it is lower.
     ///
     /// # Errors
     ///
@@ -150,9 +152,9 @@ fn poll_expect(
     searched: &mut Option<usize>,
 ) -> Poll<Result<Option<Match>>> {
     let (stream, want) = match source {
-        ReadSource::Stdout => (Source::Stdout, [Want::Window, Want::Fill]),
-        ReadSource::Stderr => (Source::Stderr, [Want::Fill, Want::Window]),
-        ReadSource::Both => (Source::Stdout, [Want::Window, Want::Piece]),
+        ReadSource::Stdout => (Source::Stdout, [Want::Search, Want::Fill]),
+        ReadSource::Stderr => (Source::Stderr, [Want::Fill, Want::Search]),
+        ReadSource::Both => (Source::Stdout, [Want::Search, Want::Piece]),
     };
     for _ in 0..STEPS_PER_POLL {
         if source == ReadSource::Both {
@@ -187,7 +189,7 @@ fn poll_expect(
                 captures: Vec::new(),
             })));
         }
-        if driver.reader(stream).is_full() {
+        if driver.reader(stream).is_full(Want::Search) {
             let limit = driver.limit(stream).bytes;
             return Poll::Ready(Err(driver.error(Kind::Limit(stream, limit))));
         }

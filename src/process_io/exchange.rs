@@ -182,7 +182,9 @@ impl ProcessIo {
     }
 
     /// Receives all that comes from `source` in the time given, which is a hard bound. Returns early only at
-    /// the end of the stream, or when as much is there as its [limit](crate::Limits) lets us keep.
+    /// the end of the stream, or when as many bytes are there as its [limit](crate::Limits) allows, whatever is to happen
+    /// there: it gives no more than that, and the rest stays for the next call. A limit of 0 bytes does not end it; then nothing
+    /// is kept, as the limit says.
     ///
     /// # Errors
     ///
@@ -266,7 +268,7 @@ impl ProcessIo {
 
     /// Sends `data` and receives from both streams at the same time, for the time given, which is a hard
     /// bound. Returns early only when both streams have ended, or one has come to its
-    /// [limit](crate::Limits). What could not be sent in that time is not queued. A child that takes no input
+    /// [limit](crate::Limits), as [`recv_for`](Self::recv_for) does. What could not be sent in that time is not queued. A child that takes no input
     /// is no error here: [`written`](Exchange::written) tells.
     ///
     /// # Errors
@@ -303,7 +305,7 @@ impl ProcessIo {
     /// All that a window has left of `source`.
     fn take_window(&mut self, source: Source) -> Result<Recv> {
         let driver = &mut self.recv.driver;
-        let data = driver.reader_mut(source).take_all();
+        let data = driver.reader_mut(source).take_to_limit();
         if !data.is_empty() {
             return Ok(Recv::Data(data));
         }

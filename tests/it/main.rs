@@ -33,6 +33,7 @@ mod timed;
 mod tracing;
 mod trees;
 mod usage;
+mod window_limits;
 mod wrapper;
 mod wrapper_ecosystem;
 
