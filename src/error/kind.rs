@@ -29,7 +29,11 @@ pub(crate) enum Kind {
     LongLine(Source, usize),
     BrokenPipe,
     StdinClosed,
+    /// It could not be written to, though the child would take more.
+    Stdin,
     Eof,
+    /// What a needle says that it found, from where to where.
+    Needle(usize, usize),
     Failed,
     Input,
     Output(Source),
@@ -47,7 +51,7 @@ impl Kind {
             }
             Self::NotExecutable | Self::ProgramIsDirectory => io::ErrorKind::PermissionDenied,
             Self::ArgumentListTooLong => io::ErrorKind::ArgumentListTooLong,
-            Self::NulByte => io::ErrorKind::InvalidInput,
+            Self::NulByte | Self::Needle(..) => io::ErrorKind::InvalidInput,
             Self::Timeout | Self::Deadline(_) | Self::Silence(_) => io::ErrorKind::TimedOut,
             Self::TextFileBusy => io::ErrorKind::ExecutableFileBusy,
             Self::Limit(..) | Self::LongLine(..) => io::ErrorKind::FileTooLarge,
@@ -91,6 +95,11 @@ impl fmt::Display for Kind {
             Self::Failed => f.write_str("failed"),
             Self::Input => f.write_str("the source of its input failed"),
             Self::Output(source) => write!(f, "its {source} could not be written on"),
+            Self::Stdin => f.write_str("its stdin cannot be written to"),
+            Self::Needle(start, end) => write!(
+                f,
+                "the needle found bytes {start} to {end}, or captures in them, that are not in the output"
+            ),
             Self::Wait => f.write_str("its exit status cannot be had"),
             Self::Signal => f.write_str("cannot be signalled"),
             Self::Io => f.write_str("input/output error"),

@@ -127,8 +127,10 @@ impl Error {
         self.0.output
     }
 
-    /// How many bytes of the message the pipe had taken when
-    /// [`send_timeout`](crate::ProcessIo::send_timeout) ran out of time.
+    /// How many bytes of the message the pipe had taken when [`send`](crate::ProcessIo::send) and its kin failed and no more of
+    /// it will be written: stdin is [broken](Error::is_broken_pipe), closed or [failed](Error::is_stdin), the run is over, or
+    /// [`send_timeout`](crate::ProcessIo::send_timeout) ran out of time. `None` where the rest is still queued, and for an error
+    /// of anything else.
     pub fn written(&self) -> Option<usize> {
         self.0.written
     }
@@ -230,6 +232,12 @@ impl Error {
 
     /// What the child's output was to be copied to failed, see [`copy_to`](crate::ProcessIo::copy_to) and
     /// [`Stage::tee`](crate::Stage::tee).
+    /// The child's stdin could not be written to, although it may take more input: the system failed, or the runtime that the
+    /// child was started in is gone. The child saw end-of-file there.
+    pub fn is_stdin(&self) -> bool {
+        self.0.kind == Kind::Stdin
+    }
+
     pub fn is_output(&self) -> bool {
         matches!(self.0.kind, Kind::Output(_))
     }
@@ -251,6 +259,11 @@ impl error::Error for Error {
 
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
+    /// Not the child failed, but what its input comes by or its output is copied to.
+    pub(crate) fn is_beside_the_child(&self) -> bool {
+        self.is_input() || self.is_stdin() || self.is_output()
+    }
+
         let source = || (error.0.source.as_ref()).map_or(io::ErrorKind::Other, io::Error::kind);
         io::Error::new(error.0.kind.io_kind().unwrap_or_else(source), error)
     }

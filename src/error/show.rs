@@ -16,7 +16,12 @@ impl fmt::Display for Error {
         // The platform's own words add nothing where the kind says it all.
         match (&inner.kind, &inner.source) {
             (
-                Kind::Spawn | Kind::Input | Kind::Output(_) | Kind::Wait | Kind::Signal,
+                Kind::Spawn
+                | Kind::Stdin
+                | Kind::Input
+                | Kind::Output(_)
+                | Kind::Wait
+                | Kind::Signal,
                 Some(source),
             ) => write!(f, "{}: {source}", inner.kind)?,
             (Kind::Io, Some(source)) => write!(f, "{source}")?,
