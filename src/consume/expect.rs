@@ -58,7 +58,7 @@ impl ProcessIo {
     /// [`is_eof`](crate::Error::is_eof) if the output ends before: the error carries the exit status, if the child
     /// exits within 200 ms of that, and takes along all the unmatched [output](crate::Error::output), of both streams.
     /// [`is_limit`](crate::Error::is_limit) if there is no match in as much as may be kept; it stays to be
-    /// received. Else as [`recv`](Self::recv).
+    /// received. If a [`Needle`] of one's own finds what is not in the output; nothing is taken then. Else as [`recv`](Self::recv).
     ///
     /// # Cancel safety
     ///
@@ -161,7 +161,10 @@ fn poll_expect(
         let output = pump.driver.reader_mut(stream).pending();
         if *searched != Some(output.len()) {
             if let Some(found) = needle.find(output, searched.unwrap_or(0)) {
-                return Poll::Ready(Ok(Some(take(pump, stream, found))));
+                return Poll::Ready(match found.is_within(output.len()) {
+                    true => Ok(Some(take(pump, stream, found))),
+                    false => Err(pump.driver.error(Kind::Needle(found.start, found.end))),
+                });
             }
             *searched = Some(output.len());
         }
