@@ -87,19 +87,23 @@ impl fmt::Display for Kind {
                 write!(f, "wrote more to {source} than the limit of {bytes} bytes")
             }
             Self::LongLine(source, bytes) => {
-                write!(f, "wrote a line to {source} longer than {bytes} bytes")
+                write!(
+                    f,
+                    "wrote a line to {source} longer than {bytes} bytes; \
+                     `set_line_options` with `LongLine::Cut` or `LongLine::Split` takes it"
+                )
             }
             Self::BrokenPipe => f.write_str("takes no more input"),
             Self::StdinClosed => f.write_str("its stdin was already closed, or is not a pipe"),
-            Self::Eof => f.write_str("ended before what was waited for"),
-            Self::Failed => f.write_str("failed"),
-            Self::Input => f.write_str("the source of its input failed"),
-            Self::Output(source) => write!(f, "its {source} could not be written on"),
             Self::Stdin => f.write_str("its stdin cannot be written to"),
             Self::Needle(start, end) => write!(
                 f,
                 "the needle found bytes {start} to {end}, or captures in them, that are not in the output"
             ),
+            Self::Eof => f.write_str("ended before what was waited for"),
+            Self::Failed => f.write_str("failed"),
+            Self::Input => f.write_str("the source of its input failed"),
+            Self::Output(source) => write!(f, "its {source} could not be written on"),
             Self::Wait => f.write_str("its exit status cannot be had"),
             Self::Signal => f.write_str("cannot be signalled"),
             Self::Io => f.write_str("input/output error"),
