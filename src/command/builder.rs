@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::line::line;
 use crate::{
+    error::Secrets,
     limits::{Drain, Limits},
     shutdown::{Ladder, Watch},
     stdio::{Input, Redirect},
@@ -199,8 +200,12 @@ impl Builder {
         self
     }
 
-    /// Marks a text as secret: wherever it occurs in the program's name or its arguments, errors, traces and debug
-    /// output show `***` instead. May be called several times.
+    /// Marks a text as secret: wherever it occurs in the program's name or its arguments, in the directory to start in, or in
+    /// the end of stderr that an error shows, errors, traces and debug output show `***` instead. May be called several times.
+    /// What is secret for one stage of a [`Pipeline`](crate::Pipeline) is secret for all.
+    ///
+    /// Output is not changed: [`stderr_tail`](crate::Error::stderr_tail), [`Output`](crate::Output) and all that is received are
+    /// as the child wrote them.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -296,7 +301,10 @@ impl Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
-            .field("command", &line(self.command.as_std(), &self.secrets))
+            .field(
+                "command",
+                &line(self.command.as_std(), &Secrets::new(&self.secrets)),
+            )
             .field("stdin", &self.stdin)
             .field("stdout", &self.stdout)
             .field("stderr", &self.stderr)

@@ -1,6 +1,7 @@
 //! [`Error`]: one opaque error for everything, which tells the cause, the command and how far it got.
 
 mod kind;
+mod secrets;
 mod show;
 
 use std::{error, io, process::ExitStatus, sync::Arc, time::Duration};
@@ -8,8 +9,9 @@ use std::{error, io, process::ExitStatus, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 pub(crate) use kind::Kind;
+pub(crate) use secrets::{HIDDEN, Secrets};
 
-use crate::output::Output;
+use crate::{limits::ERROR_TAIL, output::Output};
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -30,7 +32,10 @@ struct Inner {
     /// Which stage of the pipeline it is about.
     stage: Option<Arc<str>>,
     status: Option<ExitStatus>,
+    /// The end of stderr, with as much before the [`ERROR_TAIL`] as it takes to know how that is to be shown.
     stderr_tail: Bytes,
+    /// What is not to be shown of it.
+    secrets: Secrets,
     output: Option<Output>,
     written: Option<usize>,
     elapsed: Option<Duration>,
@@ -45,6 +50,7 @@ impl Error {
             stage: None,
             status: None,
             stderr_tail: Bytes::new(),
+            secrets: Secrets::default(),
             output: None,
             written: None,
             elapsed: None,
@@ -72,9 +78,16 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_stderr_tail(mut self, tail: Bytes) -> Self {
+    /// `tail` is as long as [`tail_len`](Error::tail_len) says, if there is so much.
+    pub(crate) fn with_stderr_tail(mut self, tail: Bytes, secrets: Secrets) -> Self {
         self.0.stderr_tail = tail;
+        self.0.secrets = secrets;
         self
+    }
+
+    /// How much of the end of stderr it takes to show it.
+    pub(crate) fn tail_len(secrets: &Secrets) -> usize {
+        ERROR_TAIL + secrets.longest().max(1)
     }
 
     pub(crate) fn with_output(mut self, output: Output) -> Self {
@@ -111,8 +124,12 @@ impl Error {
 
     /// The last bytes (at most 4 KiB) that are known of the child's stderr. They were not consumed, unless by a call that
     /// takes the whole output: a later read still delivers them.
+    ///
+    /// They are as the child wrote them. `Display` and `Debug` show them without [secrets](crate::Builder::secret), with control
+    /// characters escaped but for tabs and newlines, and from the beginning of a line on, or at least of a character.
     pub fn stderr_tail(&self) -> &[u8] {
-        &self.0.stderr_tail
+        let tail = &self.0.stderr_tail;
+        &tail[tail.len().saturating_sub(ERROR_TAIL)..]
     }
 
     /// What had been collected when a run was cut short. [`ProcessIo::output`](crate::ProcessIo::output),
@@ -215,6 +232,12 @@ impl Error {
         matches!(self.0.kind, Kind::BrokenPipe | Kind::StdinClosed)
     }
 
+    /// The child's stdin could not be written to, although it may take more input: the system failed, or the runtime that the
+    /// child was started in is gone. The child saw end-of-file there.
+    pub fn is_stdin(&self) -> bool {
+        self.0.kind == Kind::Stdin
+    }
+
     /// The output ended before what was waited for.
     pub fn is_eof(&self) -> bool {
         self.0.kind == Kind::Eof
@@ -232,14 +255,13 @@ impl Error {
 
     /// What the child's output was to be copied to failed, see [`copy_to`](crate::ProcessIo::copy_to) and
     /// [`Stage::tee`](crate::Stage::tee).
-    /// The child's stdin could not be written to, although it may take more input: the system failed, or the runtime that the
-    /// child was started in is gone. The child saw end-of-file there.
-    pub fn is_stdin(&self) -> bool {
-        self.0.kind == Kind::Stdin
-    }
-
     pub fn is_output(&self) -> bool {
         matches!(self.0.kind, Kind::Output(_))
+    }
+
+    /// Not the child failed, but what its input comes by or its output is copied to.
+    pub(crate) fn is_beside_the_child(&self) -> bool {
+        self.is_input() || self.is_stdin() || self.is_output()
     }
 
     /// The run was cut short.
@@ -259,11 +281,6 @@ impl error::Error for Error {
 
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
-    /// Not the child failed, but what its input comes by or its output is copied to.
-    pub(crate) fn is_beside_the_child(&self) -> bool {
-        self.is_input() || self.is_stdin() || self.is_output()
-    }
-
         let source = || (error.0.source.as_ref()).map_or(io::ErrorKind::Other, io::Error::kind);
         io::Error::new(error.0.kind.io_kind().unwrap_or_else(source), error)
     }

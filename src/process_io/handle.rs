@@ -74,7 +74,7 @@ impl ProcessIo {
     }
 
     pub(super) fn assemble(parts: Parts, limits: Limits, drain: Drain) -> Self {
-        let control = Control::new(parts.process, parts.command);
+        let control = Control::new(parts.process, parts.command, parts.secrets);
         let guard = Arc::new(Guard::new(control, parts.started));
         let driver = Driver::new(
             parts.stdout,

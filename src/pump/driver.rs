@@ -21,7 +21,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
-    limits::{Drain, ERROR_TAIL, Limit, Limits, MAX_HASTY, MAX_PASSED_OVER},
+    limits::{Drain, Limit, Limits, MAX_HASTY, MAX_PASSED_OVER},
     line::LineOptions,
     shutdown::{Guard, Watch},
     transport::{ReadEnd, StageParts},
@@ -170,11 +170,13 @@ impl Driver {
 
     /// Adds the command, the status and the end of stderr.
     pub(crate) fn annotate(&self, error: Error) -> Error {
+        let control = &self.guard.control;
+        let tail = self.stderr.inbox.last(Error::tail_len(control.secrets()));
         error
-            .with_command(self.guard.control.command().cloned())
+            .with_command(control.command().cloned())
             .with_status(self.exit.status)
             .with_elapsed(self.exit.seen.map(|seen| seen - self.guard.started))
-            .with_stderr_tail(self.stderr.inbox.last(ERROR_TAIL))
+            .with_stderr_tail(tail, control.secrets().clone())
     }
 
     /// Why a stream ended early, once.

@@ -157,6 +157,7 @@ impl Driver {
             first_byte: first.map(|first| first - started),
             usage: self.guard().control.usage(),
             command: self.guard().control.command().cloned(),
+            secrets: self.guard().control.secrets().clone(),
         }
     }
 }

@@ -27,6 +27,7 @@ mod shutdown_memory;
 mod shutdown_output;
 mod shutdown_refused;
 mod split;
+mod stderr_in_errors;
 mod stdin_errors;
 mod stream;
 mod text_file_busy;
