@@ -42,7 +42,7 @@ impl Builder {
                 Ok(parts)
             }
             Err(source) => {
-                let kind = sys::fault(self.command.as_std(), &source);
+                let kind = sys::fault(self.command.as_std(), &secrets, &source);
                 Err(error(kind).with_source(source))
             }
         }

@@ -18,7 +18,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, in which command, and what is known of the child by then.
 ///
-/// The kinds are told apart by the `is_*` methods; more may come. Where it is known the error
+/// The kinds are told apart by the `is_*` methods; more may come. Of a child that could not be started a cause is told only if
+/// it was found to be so afterwards. Otherwise, as for an error of the command's own `pre_exec`, none of them holds, and the
+/// [source](std::error::Error::source) has the system's words. Where it is known the error
 /// carries the [command line](Error::command), the [exit status](Error::status), the
 /// [end of stderr](Error::stderr_tail) and, where a run was cut short, the
 /// [partial output](Error::output).
@@ -154,23 +156,31 @@ impl Error {
 
     /// There is no such program.
     pub fn is_not_found(&self) -> bool {
-        self.0.kind == Kind::ProgramNotFound
+        matches!(self.0.kind, Kind::ProgramNotFound(_))
     }
 
-    /// The directory in which the child was to start does not exist or cannot be entered.
+    /// The directory in which the child was to start does not exist, is none, or cannot be entered by the user that the child
+    /// was to be started as.
     pub fn is_directory_not_found(&self) -> bool {
-        self.0.kind == Kind::DirectoryNotFound
-    }
-
-    /// The program is there, but it is a directory or must not be executed.
-    pub fn is_not_executable(&self) -> bool {
         matches!(
             self.0.kind,
-            Kind::NotExecutable | Kind::ProgramIsDirectory | Kind::BadFormat
+            Kind::DirectoryNotFound(_) | Kind::NotDirectory(_) | Kind::DirectoryClosed(..)
         )
     }
 
-    /// The program is a script, or a binary, whose interpreter or loader does not exist.
+    /// The program is there, but it is a directory, cannot be executed by the user that the child was to be started as, or is
+    /// nothing that this system can execute.
+    pub fn is_not_executable(&self) -> bool {
+        matches!(
+            self.0.kind,
+            Kind::NotExecutable(..)
+                | Kind::ProgramHidden(..)
+                | Kind::ProgramIsDirectory(_)
+                | Kind::BadFormat(_)
+        )
+    }
+
+    /// The program is a script, or a binary, whose interpreter or loader does not exist or cannot be executed.
     pub fn is_bad_interpreter(&self) -> bool {
         matches!(self.0.kind, Kind::BadInterpreter(_))
     }
@@ -203,7 +213,7 @@ impl Error {
     /// The program's file is open for writing (`ETXTBSY`), and stayed so; see
     /// [`Builder::retry_busy`](crate::Builder::retry_busy).
     pub fn is_busy(&self) -> bool {
-        self.0.kind == Kind::TextFileBusy
+        matches!(self.0.kind, Kind::TextFileBusy(_))
     }
 
     /// Time ran out: that of the call, or that of the run, by [`timeout`](crate::Builder::timeout),

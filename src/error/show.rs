@@ -20,6 +20,8 @@ impl fmt::Display for Error {
         match (&inner.kind, &inner.source) {
             (
                 Kind::Spawn
+                | Kind::Leader
+                | Kind::NullDevice
                 | Kind::Stdin
                 | Kind::Input
                 | Kind::Output(_)

@@ -239,7 +239,10 @@ impl Pipeline {
             };
             match sys::spawn(command, ends) {
                 Ok(spawned) => started.add(spawned, lines[at].clone(), copy),
-                Err(source) => return fail(sys::fault(command.as_std(), &source), source),
+                Err(source) => {
+                    let kind = sys::fault(command.as_std(), &secrets, &source);
+                    return fail(kind, source);
+                }
             }
         }
         Ok(started.into_parts(whole, secrets))

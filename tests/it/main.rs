@@ -26,6 +26,7 @@ mod shutdown_dropped;
 mod shutdown_memory;
 mod shutdown_output;
 mod shutdown_refused;
+mod spawn_causes;
 mod split;
 mod stderr_in_errors;
 mod stdin_errors;

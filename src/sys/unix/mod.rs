@@ -1,6 +1,7 @@
 //! Unix: pipes on the reactor, `posix_spawn`, process groups, exit seen by pidfd or SIGCHLD.
 
 mod fault;
+mod format;
 mod grown;
 mod guardian;
 mod outlet;

@@ -17,6 +17,7 @@ use rustix::process::Pid;
 use super::{
     super::{BUSY_PAUSES, Ends, Group, Spawned, not_its_own_group},
     PipeReader, PipeWriter, Process,
+    fault::may_be_busy,
     grown::Grown,
     guardian::Guardian,
     raw,
@@ -89,15 +90,18 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
 }
 
 /// Starts the child. With `retry` it waits a moment for a program whose file is open for writing: when it has just
-/// been written, a child that another thread is starting holds the file open until its own `execve(2)`.
+/// been written, a child that another thread is starting holds the file open until its own `execve(2)`. If no process has it
+/// open it may just have been closed, and is tried once more.
 fn exec(command: &mut Command, retry: bool, lock: &mut SpawnLock) -> io::Result<Child> {
     let mut pauses = BUSY_PAUSES.iter();
+    let mut busy = true;
     loop {
         let spawned = command.spawn();
         match (&spawned, pauses.next()) {
             (Err(error), Some(&ms))
-                if retry && error.kind() == io::ErrorKind::ExecutableFileBusy =>
+                if retry && busy && error.kind() == io::ErrorKind::ExecutableFileBusy =>
             {
+                busy = may_be_busy(command);
                 lock.release();
                 thread::sleep(Duration::from_millis(ms));
                 *lock = SpawnLock::new();
