@@ -58,7 +58,8 @@ impl ProcessIo {
     /// [`is_eof`](crate::Error::is_eof) if the output ends before: the error carries the exit status, if the child
     /// exits within 200 ms of that, and takes along all the unmatched [output](crate::Error::output), of both streams.
     /// [`is_limit`](crate::Error::is_limit) if there is no match in as much as may be kept; it stays to be
-    /// received. If a [`Needle`] of one's own finds what is not in the output; nothing is taken then. Else as [`recv`](Self::recv).
+    /// received. If a [`Needle`] of one's own finds what is not in the output; nothing is taken then. Else as
+    /// [`recv`](Self::recv).
     ///
     /// # Cancel safety
     ///

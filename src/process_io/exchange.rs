@@ -37,8 +37,9 @@ impl ProcessIo {
     ///
     /// [`is_broken_pipe`](crate::Error::is_broken_pipe) if the child closed its stdin or ended, or stdin was closed
     /// here, and [`is_stdin`](crate::Error::is_stdin) if it could not be written to for another reason: then
-    /// [`written`](crate::Error::written) tells how many bytes of `data` went. [`is_limit`](crate::Error::is_limit) if unread output reached a limit that says
-    /// [`Overflow::Fail`](crate::Overflow::Fail): then the rest stays queued, receive some and go on.
+    /// [`written`](crate::Error::written) tells how many bytes of `data` went. [`is_limit`](crate::Error::is_limit) if unread
+    /// output reached a limit that says [`Overflow::Fail`](crate::Overflow::Fail): then the rest stays queued, receive some and
+    /// go on.
     ///
     /// # Cancel safety
     ///
@@ -249,8 +250,8 @@ impl ProcessIo {
 
     /// Sends `data` and receives from both streams at the same time, for the time given, which is a hard
     /// bound. Returns early only when both streams have ended, or one has come to its
-    /// [limit](crate::Limits), as [`recv_for`](Self::recv_for) does. What could not be sent in that time is not queued. A child that takes no input
-    /// is no error here: [`written`](Exchange::written) tells.
+    /// [limit](crate::Limits), as [`recv_for`](Self::recv_for) does. What could not be sent in that time is not queued. A
+    /// child that takes no input is no error here: [`written`](Exchange::written) tells.
     ///
     /// # Errors
     ///

@@ -30,6 +30,10 @@ const DEFAULT_PATH: &str = match cfg!(target_env = "musl") {
     false => "/bin:/usr/bin",
 };
 
+/// At so many descriptors it is looked for who has a file open, which takes some ten milliseconds: the caller may be a thread
+/// of a runtime.
+const SCAN_MAX: u32 = 10_000;
+
 /// What would make a start fail, and with which error.
 type Cause = (Errno, Kind);
 
@@ -126,7 +130,10 @@ impl<'a> Attempt<'a> {
         let shown = self.show(directory);
         match self.stat(directory) {
             Err(Errno::ACCESS) => Some((Errno::ACCESS, Kind::DirectoryClosed(shown, self.uid()))),
-            Err(errno) => Some((errno, Kind::DirectoryNotFound(shown))),
+            Err(errno @ (Errno::NOENT | Errno::NOTDIR)) => {
+                Some((errno, Kind::DirectoryNotFound(shown)))
+            }
+            Err(_) => None,
             Ok(file) if !file.is_dir() => Some((Errno::NOTDIR, Kind::NotDirectory(shown))),
             Ok(file) if !self.may_execute(directory, &file) => {
                 Some((Errno::ACCESS, Kind::DirectoryClosed(shown, self.uid())))
@@ -172,27 +179,23 @@ impl<'a> Attempt<'a> {
             return self.file(&self.base.join(program), 0);
         }
         // As `execvp(3)` looks for it.
-        let mut first = (Errno::NOENT, Kind::ProgramNotFound(None));
+        let (mut denied, mut not_executable, mut broken) = (false, None, None);
         for directory in env::split_paths(&self.path()) {
             let (errno, kind) = self.file(&self.base.join(directory).join(program), 0)?;
-            let goes_on = matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::ACCESS);
-            if !goes_on {
-                return Some((errno, kind));
-            }
-            let errno = match (errno, first.0) {
-                (Errno::ACCESS, _) | (_, Errno::ACCESS) => Errno::ACCESS,
-                _ => Errno::NOENT,
-            };
-            first = match first.1 {
+            denied |= errno == Errno::ACCESS;
+            match (errno, kind) {
                 // Of a file that cannot be seen nothing is known.
-                Kind::ProgramNotFound(_) => match kind {
-                    Kind::ProgramNotFound(_) | Kind::ProgramHidden(..) => (errno, first.1),
-                    kind => (errno, kind),
-                },
-                kind => (errno, kind),
-            };
+                (_, Kind::ProgramNotFound(_) | Kind::ProgramHidden(..)) => {}
+                (Errno::ACCESS, kind) => _ = not_executable.get_or_insert(kind),
+                (Errno::NOENT | Errno::NOTDIR, kind) => _ = broken.get_or_insert(kind),
+                cause => return Some(cause),
+            }
         }
-        Some(first)
+        let (errno, kind) = match denied {
+            true => (Errno::ACCESS, not_executable),
+            false => (Errno::NOENT, broken),
+        };
+        Some((errno, kind.unwrap_or(Kind::ProgramNotFound(None))))
     }
 
     /// The child looks for its program in its own path.
@@ -216,7 +219,10 @@ impl<'a> Attempt<'a> {
                     Kind::ProgramHidden(self.show(path), self.uid()),
                 ));
             }
-            Err(errno) => return Some((errno, Kind::ProgramNotFound(Some(self.show(path))))),
+            Err(errno @ (Errno::NOENT | Errno::NOTDIR)) => {
+                return Some((errno, Kind::ProgramNotFound(Some(self.show(path)))));
+            }
+            Err(_) => return None,
         };
         if file.is_dir() {
             return Some((Errno::ACCESS, Kind::ProgramIsDirectory(self.show(path))));
@@ -346,10 +352,13 @@ fn no_null_device() -> Option<Cause> {
     Some((errno, Kind::NullDevice))
 }
 
-/// Whether a process has the file open for writing; `None` if that cannot be told of all of them.
-#[cfg(target_os = "linux")]
+/// Whether a process has the file open for writing; `None` if that cannot be told of all of them, or there are too many.
+/// Only Linux has such a `/proc`.
 fn is_open_for_writing(file: &Metadata) -> Option<bool> {
-    let mut all_seen = true;
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
+    let (mut all_seen, mut scanned) = (true, 0);
     for process in fs::read_dir("/proc").ok()?.flatten() {
         if !process.file_name().as_bytes()[0].is_ascii_digit() {
             continue;
@@ -362,6 +371,10 @@ fn is_open_for_writing(file: &Metadata) -> Option<bool> {
             }
         };
         for descriptor in descriptors.flatten() {
+            scanned += 1;
+            if scanned > SCAN_MAX {
+                return None;
+            }
             let open = fs::metadata(descriptor.path());
             if open.is_ok_and(|open| (open.dev(), open.ino()) == (file.dev(), file.ino())) {
                 let info = process.path().join("fdinfo").join(descriptor.file_name());
@@ -376,12 +389,6 @@ fn is_open_for_writing(file: &Metadata) -> Option<bool> {
         }
     }
     all_seen.then_some(false)
-}
-
-/// Whether a process has the file open for writing: not to be told.
-#[cfg(not(target_os = "linux"))]
-fn is_open_for_writing(_: &Metadata) -> Option<bool> {
-    None
 }
 
 #[cfg(test)]

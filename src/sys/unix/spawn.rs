@@ -90,19 +90,23 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
 }
 
 /// Starts the child. With `retry` it waits a moment for a program whose file is open for writing: when it has just
-/// been written, a child that another thread is starting holds the file open until its own `execve(2)`. If no process has it
-/// open it may just have been closed, and is tried once more.
+/// been written, a child that another thread is starting holds the file open until its own `execve(2)`. If it fails twice
+/// and no process has the file open, that was either closed just then or is not what the error is about: the next attempt is
+/// the last.
 fn exec(command: &mut Command, retry: bool, lock: &mut SpawnLock) -> io::Result<Child> {
     let mut pauses = BUSY_PAUSES.iter();
-    let mut busy = true;
+    let mut attempts = 0;
     loop {
         let spawned = command.spawn();
         match (&spawned, pauses.next()) {
             (Err(error), Some(&ms))
-                if retry && busy && error.kind() == io::ErrorKind::ExecutableFileBusy =>
+                if retry && error.kind() == io::ErrorKind::ExecutableFileBusy =>
             {
-                busy = may_be_busy(command);
                 lock.release();
+                attempts += 1;
+                if attempts == 2 && !may_be_busy(command) {
+                    pauses = Default::default();
+                }
                 thread::sleep(Duration::from_millis(ms));
                 *lock = SpawnLock::new();
             }
