@@ -183,8 +183,8 @@ impl Builder {
     /// default.
     ///
     /// A program that has just been written and closed is often still open for a moment, in a child that another thread
-    /// is starting. The thread sleeps between the attempts. On Linux there are three attempts at most if no process has the
-    /// file open, as when a `pre_exec` of the command fails with that error.
+    /// is starting. The thread sleeps between the attempts. On Linux there are three attempts at most if it can be seen
+    /// that no process has the file open, as when a `pre_exec` of the command fails with that error.
     pub fn retry_busy(mut self, retry: bool) -> Self {
         self.retry_busy = retry;
         self

@@ -17,7 +17,10 @@ use rustix::{
     process::{Pid, getegid, geteuid, getsid, test_kill_process_group},
 };
 
-use super::format::{head, interpreter, is_same_format, loader};
+use super::{
+    format::{head, interpreter, is_same_format, loader},
+    writers::is_open_for_writing,
+};
 use crate::error::{Kind, Secrets};
 
 /// As many scripts may be each other's interpreters: Linux allows 4.
@@ -29,10 +32,6 @@ const DEFAULT_PATH: &str = match cfg!(target_env = "musl") {
     true => "/usr/local/bin:/bin:/usr/bin",
     false => "/bin:/usr/bin",
 };
-
-/// At so many descriptors it is looked for who has a file open, which takes some ten milliseconds: the caller may be a thread
-/// of a runtime.
-const SCAN_MAX: u32 = 10_000;
 
 /// What would make a start fail, and with which error.
 type Cause = (Errno, Kind);
@@ -62,8 +61,12 @@ pub(crate) fn fault(command: &Command, secrets: &Secrets, error: &io::Error) -> 
 
 /// An ETXTBSY may be about the program's file, or about that of an interpreter of it.
 pub(super) fn may_be_busy(command: &Command) -> bool {
-    let attempt = Attempt::new(command, &Secrets::default(), Errno::TXTBSY).program();
-    attempt.is_some_and(|(errno, _)| errno == Errno::TXTBSY)
+    let secrets = Secrets::default();
+    let mut attempt = Attempt::new(command, &secrets, Errno::TXTBSY);
+    attempt.assume_busy = true;
+    attempt
+        .program()
+        .is_some_and(|(errno, _)| errno == Errno::TXTBSY)
 }
 
 /// How a command was to be started, as far as that can be told.
@@ -72,6 +75,8 @@ struct Attempt<'a> {
     secrets: &'a Secrets,
     /// What it failed with.
     errno: Errno,
+    /// A file of which that cannot be told counts as open for writing.
+    assume_busy: bool,
     /// The directory it starts in.
     base: &'a Path,
     /// Not as us.
@@ -110,6 +115,8 @@ impl<'a> Attempt<'a> {
             command,
             secrets,
             errno,
+            // Elsewhere it can never be told, and `execve(2)` has no other reason for its ETXTBSY.
+            assume_busy: !cfg!(target_os = "linux"),
             base: command.get_current_dir().unwrap_or(Path::new("")),
             user: User::new(id("uid"), id("gid"), numbers("groups")),
             env_cleared: env.nth(1) == Some("        clear: true,"),
@@ -231,7 +238,7 @@ impl<'a> Attempt<'a> {
             let kind = Kind::NotExecutable(self.show(path), self.uid());
             return Some((Errno::ACCESS, kind));
         }
-        if self.errno == Errno::TXTBSY && is_open_for_writing(&file) != Some(false) {
+        if self.errno == Errno::TXTBSY && is_open_for_writing(&file).unwrap_or(self.assume_busy) {
             return Some((Errno::TXTBSY, Kind::TextFileBusy(self.show(path))));
         }
         let content = head(path)?;
@@ -350,45 +357,6 @@ fn no_null_device() -> Option<Cause> {
     let null = File::options().read(true).write(true).open("/dev/null");
     let errno = Errno::from_io_error(&null.err()?)?;
     Some((errno, Kind::NullDevice))
-}
-
-/// Whether a process has the file open for writing; `None` if that cannot be told of all of them, or there are too many.
-/// Only Linux has such a `/proc`.
-fn is_open_for_writing(file: &Metadata) -> Option<bool> {
-    if !cfg!(target_os = "linux") {
-        return None;
-    }
-    let (mut all_seen, mut scanned) = (true, 0);
-    for process in fs::read_dir("/proc").ok()?.flatten() {
-        if !process.file_name().as_bytes()[0].is_ascii_digit() {
-            continue;
-        }
-        let descriptors = match fs::read_dir(process.path().join("fd")) {
-            Ok(descriptors) => descriptors,
-            Err(error) => {
-                all_seen &= error.kind() == io::ErrorKind::NotFound;
-                continue;
-            }
-        };
-        for descriptor in descriptors.flatten() {
-            scanned += 1;
-            if scanned > SCAN_MAX {
-                return None;
-            }
-            let open = fs::metadata(descriptor.path());
-            if open.is_ok_and(|open| (open.dev(), open.ino()) == (file.dev(), file.ino())) {
-                let info = process.path().join("fdinfo").join(descriptor.file_name());
-                let info = fs::read_to_string(info).unwrap_or_default();
-                let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-                let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
-                // O_WRONLY or O_RDWR; an O_PATH descriptor has neither.
-                if flags.is_some_and(|flags| flags & 3 != 0) {
-                    return Some(true);
-                }
-            }
-        }
-    }
-    all_seen.then_some(false)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod reaper;
 mod send;
 mod spawn;
 mod usage;
+mod writers;
 
 use std::{
     io,
