@@ -46,8 +46,8 @@ pub(crate) const FULL_PIPE: usize = 30 << 10;
 /// half keeps the child busy. The kernel locks a pipe while it copies, so fewer and larger reads wait less often for
 /// the child's writes.
 pub(crate) const MAX_TRANSFER: usize = 128 << 10;
-/// As much as may be kept while somebody looks for something in it, however low the limit is.
-pub(crate) const MIN_WINDOW: usize = 64 << 10;
+/// As much as [`expect`](crate::ProcessIo::expect) may keep, however low the limit is.
+pub(crate) const MIN_SEARCH: usize = 64 << 10;
 /// Pieces received in a row without a look at the other pipes and the exit.
 pub(crate) const MAX_HASTY: u8 = 16;
 /// Pieces received in a row from one stream before the kernel is asked about the other.

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::line::line;
 use crate::{
+    error::Secrets,
     limits::{Drain, Limits},
     shutdown::{Ladder, OnDrop, Watch},
     stdio::{Input, Redirect},
@@ -217,7 +218,8 @@ impl Builder {
     /// default.
     ///
     /// A program that has just been written and closed is often still open for a moment, in a child that another thread
-    /// is starting. The thread sleeps between the attempts.
+    /// is starting. The thread sleeps between the attempts. On Linux there are three attempts at most if it can be seen
+    /// that no process has the file open, as when a `pre_exec` of the command fails with that error.
     pub fn retry_busy(mut self, retry: bool) -> Self {
         self.retry_busy = retry;
         self
@@ -234,8 +236,12 @@ impl Builder {
         self
     }
 
-    /// Marks a text as secret: wherever it occurs in the program's name or its arguments, errors, traces and debug
-    /// output show `***` instead. May be called several times.
+    /// Marks a text as secret: wherever it occurs in the program's name or its arguments, in the directory to start in, or in
+    /// the end of stderr that an error shows, errors, traces and debug output show `***` instead. May be called several times.
+    /// What is secret for one stage of a [`Pipeline`](crate::Pipeline) is secret for all.
+    ///
+    /// Output is not changed: [`stderr_tail`](crate::Error::stderr_tail), [`Output`](crate::Output) and all that is received are
+    /// as the child wrote them.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -338,7 +344,10 @@ impl Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
-            .field("command", &line(self.command.as_std(), &self.secrets))
+            .field(
+                "command",
+                &line(self.command.as_std(), &Secrets::new(&self.secrets)),
+            )
             .field("stdin", &self.stdin)
             .field("stdout", &self.stdout)
             .field("stderr", &self.stderr)

@@ -4,7 +4,7 @@ use tokio::{runtime::Handle, time::Instant};
 
 use super::{Builder, line::line};
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Result, Secrets},
     sys::{self, Ends, Group},
     transport::{self, Parts},
 };
@@ -12,7 +12,8 @@ use crate::{
 impl Builder {
     /// Starts the child and hands over its parts; nothing is left behind on failure.
     pub(crate) fn start(&mut self) -> Result<Parts> {
-        let command = line(self.command.as_std(), &self.secrets);
+        let secrets = Secrets::new(&self.secrets);
+        let command = line(self.command.as_std(), &secrets);
         let error = |kind| Error::new(kind).with_command(Some(command.clone()));
         if Handle::try_current().is_err() {
             return Err(error(Kind::NoRuntime));
@@ -37,10 +38,11 @@ impl Builder {
                 let mut parts = transport::local(spawned);
                 parts.command = Some(command);
                 parts.started = Some(started);
+                parts.secrets = secrets;
                 Ok(parts)
             }
             Err(source) => {
-                let kind = sys::fault(self.command.as_std(), &source);
+                let kind = sys::fault(self.command.as_std(), &secrets, &source);
                 Err(error(kind).with_source(source))
             }
         }

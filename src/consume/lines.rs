@@ -171,8 +171,9 @@ impl ProcessIo {
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv); [`is_limit`](crate::Error::is_limit) for a line that is too long, if
-    /// [`set_line_options`](Self::set_line_options) says so.
+    /// As [`recv`](Self::recv); [`is_limit`](crate::Error::is_limit) for a line that is longer than
+    /// [`max_line_length`](crate::LineOptions::max_line_length), 16 MiB unless set: see [`LongLine::Fail`](crate::LongLine::Fail)
+    /// for how to get it.
     ///
     /// # Cancel safety
     ///
@@ -184,6 +185,8 @@ impl ProcessIo {
     }
 
     /// The lines of stdout. stderr is received meanwhile and kept, as its [limit](crate::Limits) says.
+    ///
+    /// A line that is too long is an error, and not the end; see [`recv_line`](Self::recv_line).
     pub fn stdout_lines(&mut self) -> Lines<&mut Self> {
         Lines::new(self, Some(Source::Stdout))
     }

@@ -7,7 +7,7 @@ use tokio::{io::AsyncWrite, process::Command, runtime::Handle, time::Instant};
 use super::process::Stages;
 use crate::{
     command::{Builder, command_line},
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Result, Secrets},
     output::Output,
     process_io::{Collect, ProcessIo},
     stdio::Redirect,
@@ -25,8 +25,8 @@ use crate::{
 /// [`stage_events`](ProcessIo::stage_events).
 ///
 /// All stages are in one process group, and time-outs, [`shutdown`](ProcessIo::shutdown), [`Control`](crate::Control) and drop
-/// concern them all. The options of the [`Builder`] are those of the whole, but for its `stderr` and `secret`, which are
-/// the first stage's.
+/// concern them all. The options of the [`Builder`] are those of the whole, but for its `stderr`, which is the first
+/// stage's. What is [secret](Builder::secret) for one stage is hidden in all of them.
 ///
 /// It fails with the first stage that fails. A stage that was ended by `SIGPIPE`, because the next one had read all it
 /// wanted, did not fail, unless it is the last. Windows has no such signal: there the stage finds its pipe closed, and if it
@@ -116,14 +116,14 @@ impl Stage {
         self
     }
 
-    /// As [`Builder::secret`], for this stage.
+    /// As [`Builder::secret`], for all the stages of the pipeline.
     pub fn secret(mut self, text: impl Into<OsString>) -> Self {
         self.secrets.push(text.into());
         self
     }
 
     fn line(&self) -> Arc<str> {
-        command_line(self.command.as_std(), &self.secrets)
+        command_line(self.command.as_std(), &Secrets::new(&self.secrets))
     }
 }
 
@@ -147,10 +147,11 @@ impl<C: Into<Command>> From<C> for Stage {
 impl Builder {
     /// Makes it the first stage of a [`Pipeline`]: its stdout becomes the stdin of `next`.
     pub fn pipe(self, next: impl Into<Stage>) -> Pipeline {
-        Pipeline {
+        let first = Pipeline {
             first: self,
-            rest: vec![next.into()],
-        }
+            rest: Vec::new(),
+        };
+        first.pipe(next)
     }
 }
 
@@ -158,7 +159,22 @@ impl Pipeline {
     /// Adds a stage: the stdout of the last one becomes the stdin of `next`.
     pub fn pipe(mut self, next: impl Into<Stage>) -> Self {
         self.rest.push(next.into());
+        self.share_secrets();
         self
+    }
+
+    /// One stage may write what is secret for another.
+    fn share_secrets(&mut self) {
+        let mut all = std::mem::take(&mut self.first.secrets);
+        for stage in &mut self.rest {
+            all.append(&mut stage.secrets);
+        }
+        all.sort();
+        all.dedup();
+        for stage in &mut self.rest {
+            stage.secrets.clone_from(&all);
+        }
+        self.first.secrets = all;
     }
 
     /// Starts all stages.
@@ -178,7 +194,8 @@ impl Pipeline {
 
     fn start(&mut self) -> Result<Parts> {
         let first = &mut self.first;
-        let mut lines = vec![command_line(first.command.as_std(), &first.secrets)];
+        let secrets = Secrets::new(&first.secrets);
+        let mut lines = vec![command_line(first.command.as_std(), &secrets)];
         lines.extend(self.rest.iter().map(Stage::line));
         let whole: Arc<str> = lines.join(" | ").into();
         let error = |kind| Error::new(kind).with_command(Some(whole.clone()));
@@ -222,10 +239,13 @@ impl Pipeline {
             };
             match sys::spawn(command, ends) {
                 Ok(spawned) => started.add(spawned, lines[at].clone(), copy),
-                Err(source) => return fail(sys::fault(command.as_std(), &source), source),
+                Err(source) => {
+                    let kind = sys::fault(command.as_std(), &secrets, &source);
+                    return fail(kind, source);
+                }
             }
         }
-        Ok(started.into_parts(whole))
+        Ok(started.into_parts(whole, secrets))
     }
 }
 
@@ -310,13 +330,14 @@ impl Started {
         self.processes.push(process);
     }
 
-    fn into_parts(mut self, command: Arc<str>) -> Parts {
+    fn into_parts(mut self, command: Arc<str>, secrets: Secrets) -> Parts {
         Parts {
             stdin: self.stdin.take(),
             stdout: self.stdout.take(),
             stderr: (self.parts.last_mut()).and_then(|last| last.stderr.take()),
             process: Arc::new(self.take_stages()),
             command: Some(command),
+            secrets,
             started: Some(self.since),
             stages: std::mem::take(&mut self.parts),
         }

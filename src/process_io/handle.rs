@@ -73,7 +73,7 @@ impl ProcessIo {
     }
 
     pub(super) fn assemble(parts: Parts, limits: Limits, drain: Drain) -> Self {
-        let control = Control::new(parts.process, parts.command);
+        let control = Control::new(parts.process, parts.command, parts.secrets);
         let [send, recv] = Hold::pair(Guard::new(control, parts.started));
         let driver = Driver::new(
             parts.stdout,

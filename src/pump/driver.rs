@@ -22,7 +22,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
-    limits::{DEFAULT_DRAIN_IDLE, Drain, ERROR_TAIL, Limit, Limits, MAX_HASTY, MAX_PASSED_OVER},
+    limits::{DEFAULT_DRAIN_IDLE, Drain, Limit, Limits, MAX_HASTY, MAX_PASSED_OVER},
     line::LineOptions,
     shutdown::{Hold, Watch},
     signal::Signal,
@@ -183,11 +183,13 @@ impl Driver {
 
     /// Adds the command, the status and the end of stderr.
     pub(crate) fn annotate(&self, error: Error) -> Error {
+        let control = &self.guard.control;
+        let tail = self.stderr.inbox.last(Error::tail_len(control.secrets()));
         error
-            .with_command(self.guard.control.command().cloned())
+            .with_command(control.command().cloned())
             .with_status(self.exit.status)
             .with_elapsed(self.exit.seen.map(|seen| seen - self.guard.started))
-            .with_stderr_tail(self.stderr.inbox.last(ERROR_TAIL))
+            .with_stderr_tail(tail, control.secrets().clone())
     }
 
     /// Why a stream ended early, once.

@@ -39,4 +39,4 @@ pub(crate) use pass::{Pump, again, only};
 pub(crate) use read::Want;
 pub(crate) use wakers::{Role, Wakers};
 pub(crate) use window::{after, until};
-pub(crate) use write::Writer;
+pub(crate) use write::{Sending, Writer};

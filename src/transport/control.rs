@@ -7,7 +7,7 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio::task::unconstrained;
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Result, Secrets},
     output::Usage,
     signal::Signal,
 };
@@ -82,11 +82,20 @@ pub trait Process: Send + Sync + 'static {
 pub struct Control {
     process: Arc<dyn Process>,
     command: Option<Arc<str>>,
+    secrets: Secrets,
 }
 
 impl Control {
-    pub(crate) fn new(process: Arc<dyn Process>, command: Option<Arc<str>>) -> Self {
-        Self { process, command }
+    pub(crate) fn new(
+        process: Arc<dyn Process>,
+        command: Option<Arc<str>>,
+        secrets: Secrets,
+    ) -> Self {
+        Self {
+            process,
+            command,
+            secrets,
+        }
     }
 
     pub(crate) fn process(&self) -> &Arc<dyn Process> {
@@ -96,6 +105,11 @@ impl Control {
     /// The command line, as in an error.
     pub(crate) fn command(&self) -> Option<&Arc<str>> {
         self.command.as_ref()
+    }
+
+    /// What an error is not to show of the child's stderr.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// The process id; `None` for a child that is not a process of this machine. After the child's end

@@ -6,6 +6,7 @@ use futures::{FutureExt, future::BoxFuture};
 
 use super::{Parts, Process, ReadEnd, WriteEnd};
 use crate::{
+    error::Secrets,
     output::Usage,
     signal::Signal,
     sys::{self, Scope, Spawned},
@@ -30,6 +31,7 @@ pub(crate) fn local(spawned: Spawned) -> Parts {
         stderr: spawned.stderr.map(ReadEnd::Pipe),
         process: Arc::new(spawned.process),
         command: None,
+        secrets: Secrets::default(),
         started: None,
         stages: Vec::new(),
     }

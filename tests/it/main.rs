@@ -26,13 +26,17 @@ mod shutdown_dropped;
 mod shutdown_memory;
 mod shutdown_output;
 mod shutdown_refused;
+mod spawn_causes;
 mod split;
+mod stderr_in_errors;
+mod stdin_errors;
 mod stream;
 mod text_file_busy;
 mod timed;
 mod tracing;
 mod trees;
 mod usage;
+mod window_limits;
 mod wrapper;
 mod wrapper_ecosystem;
 

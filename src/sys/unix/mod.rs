@@ -1,6 +1,7 @@
 //! Unix: pipes on the reactor, `posix_spawn`, process groups, exit seen by pidfd or SIGCHLD.
 
 mod fault;
+mod format;
 mod group;
 mod grown;
 mod guardian;
@@ -13,6 +14,7 @@ mod send;
 mod spawn;
 mod tree;
 mod usage;
+mod writers;
 
 use std::{
     io,

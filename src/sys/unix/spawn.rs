@@ -18,6 +18,7 @@ use rustix::process::Pid;
 use super::{
     super::{BUSY_PAUSES, Ends, Group, Spawned, not_its_own_group},
     PipeReader, PipeWriter, Process,
+    fault::may_be_busy,
     group::Group as ProcessGroup,
     grown::Grown,
     guardian::Guardian,
@@ -112,9 +113,12 @@ fn check_child_signal() -> io::Result<()> {
 }
 
 /// Starts the child. With `retry` it waits a moment for a program whose file is open for writing: when it has just
-/// been written, a child that another thread is starting holds the file open until its own `execve(2)`.
+/// been written, a child that another thread is starting holds the file open until its own `execve(2)`. If it fails twice
+/// and no process has the file open, that was either closed just then or is not what the error is about: the next attempt is
+/// the last.
 fn exec(command: &mut Command, retry: bool, lock: &mut SpawnLock) -> io::Result<Child> {
     let mut pauses = BUSY_PAUSES.iter();
+    let mut attempts = 0;
     loop {
         let spawned = command.spawn();
         match (&spawned, pauses.next()) {
@@ -122,6 +126,10 @@ fn exec(command: &mut Command, retry: bool, lock: &mut SpawnLock) -> io::Result<
                 if retry && error.kind() == io::ErrorKind::ExecutableFileBusy =>
             {
                 lock.release();
+                attempts += 1;
+                if attempts == 2 && !may_be_busy(command) {
+                    pauses = Default::default();
+                }
                 thread::sleep(Duration::from_millis(ms));
                 *lock = SpawnLock::new();
             }
