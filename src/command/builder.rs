@@ -226,6 +226,10 @@ impl Builder {
 /// [`Error`](crate::Error) carries what had been collected and not been taken. All that is over by the moment of the
 /// stop, the time of the ladder, and the [`Drain`].
 ///
+/// Nothing is started for a run that is cancelled, or whose time is up, before the start: [`spawn`](Builder::spawn) and
+/// `.await` fail with the same kind of error, which carries an empty output without a status. A time of zero is up at once.
+/// Of a pipeline no further stage is started then, and those that run are killed and reaped.
+///
 /// The clock is looked at while something is awaited on the handle, or tried; a handle that nobody polls stops nobody.
 /// When the time is up after the child's exit, while its pipes are still being read because a descendant holds them, only that
 /// is cut short: the run counts as complete.

@@ -1,10 +1,15 @@
 //! Starts the child of a [`Builder`].
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use tokio::{runtime::Handle, time::Instant};
 
 use super::{Builder, line::line};
 use crate::{
     error::{Error, Kind, Result},
+    output::{Output, StageOutput},
+    shutdown::{Cause, Watch},
     sys::{self, Ends, Group},
     transport::{self, Parts},
 };
@@ -17,6 +22,12 @@ impl Builder {
         if Handle::try_current().is_err() {
             return Err(error(Kind::NoRuntime));
         }
+        // The child may be well under way by the time this thread goes on.
+        let started = Instant::now();
+        let watch = self.watch.as_deref();
+        let may_start = || may_start(watch, started, &command, &[]);
+        // Before anything is prepared, which may take processes and time of its own.
+        may_start()?;
         let ends = Ends {
             stdin: std::mem::take(&mut self.stdin),
             stdout: std::mem::take(&mut self.stdout),
@@ -29,9 +40,8 @@ impl Builder {
             die_with_parent: self.die_with_parent,
             creation_flags: self.creation_flags,
             retry_busy: self.retry_busy,
+            may_start: &|| Ok(may_start()?),
         };
-        // The child may be well under way by the time this thread goes on.
-        let started = Instant::now();
         match sys::spawn(&mut self.command, ends) {
             Ok(spawned) => {
                 let mut parts = transport::local(spawned);
@@ -39,10 +49,50 @@ impl Builder {
                 parts.started = Some(started);
                 Ok(parts)
             }
-            Err(source) => {
+            Err(source) => Err(source.downcast().unwrap_or_else(|source| {
                 let kind = sys::fault(self.command.as_std(), &source);
-                Err(error(kind).with_source(source))
-            }
+                error(kind).with_source(source)
+            })),
         }
     }
+}
+
+/// Fails if a run that began at `since` is cancelled or out of time, so that nothing is started for it.
+pub(crate) fn may_start(
+    watch: Option<&Watch>,
+    since: Instant,
+    command: &Arc<str>,
+    stages: &[Arc<str>],
+) -> Result<()> {
+    let Some(cause) = watch.and_then(|watch| watch.expired(since)) else {
+        return Ok(());
+    };
+    let stage = |command: &Arc<str>| StageOutput {
+        command: command.clone(),
+        status: None,
+        stderr: Bytes::new(),
+        stderr_omitted: 0,
+        usage: None,
+    };
+    let elapsed = since.elapsed();
+    let output = Output {
+        status: None,
+        stdout: Bytes::new(),
+        stderr: Bytes::new(),
+        stdout_omitted: 0,
+        stderr_omitted: 0,
+        pipes_held: false,
+        stdin_written: 0,
+        timed_out: cause != Cause::Cancelled,
+        elapsed,
+        first_byte: None,
+        usage: None,
+        stages: stages.iter().map(stage).collect(),
+        command: Some(command.clone()),
+        ran: elapsed,
+    };
+    Err(Error::new(cause.kind())
+        .before_the_start()
+        .with_command(Some(command.clone()))
+        .with_output(output))
 }

@@ -34,6 +34,8 @@ struct Inner {
     output: Option<Output>,
     written: Option<usize>,
     elapsed: Option<Duration>,
+    /// Nothing had been started, or not all stages of a pipeline.
+    before_the_start: bool,
     source: Option<io::Error>,
 }
 
@@ -48,6 +50,7 @@ impl Error {
             output: None,
             written: None,
             elapsed: None,
+            before_the_start: false,
             source: None,
         }))
     }
@@ -85,6 +88,12 @@ impl Error {
     /// How long the child has run.
     pub(crate) fn with_elapsed(mut self, elapsed: Option<Duration>) -> Self {
         self.0.elapsed = elapsed;
+        self
+    }
+
+    /// The run was cut short before its child was started.
+    pub(crate) fn before_the_start(mut self) -> Self {
+        self.0.before_the_start = true;
         self
     }
 

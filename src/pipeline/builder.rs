@@ -6,7 +6,7 @@ use tokio::{io::AsyncWrite, process::Command, runtime::Handle, time::Instant};
 
 use super::process::Stages;
 use crate::{
-    command::{Builder, command_line},
+    command::{Builder, command_line, may_start},
     error::{Error, Kind, Result},
     output::Output,
     process_io::{Collect, ProcessIo},
@@ -187,6 +187,9 @@ impl Pipeline {
         }
 
         let mut started = Started::new(first.group);
+        let (watch, since) = (first.watch.as_deref(), started.since);
+        let may_start = || may_start(watch, since, &whole, &lines);
+        may_start()?;
         let mut stdin = std::mem::take(&mut first.stdin);
         let mut stdout = Some(std::mem::take(&mut first.stdout));
         let mut stages = vec![(&mut first.command, &mut first.stderr)];
@@ -219,10 +222,14 @@ impl Pipeline {
                 die_with_parent: first.die_with_parent && at == 0,
                 creation_flags: first.creation_flags,
                 retry_busy: first.retry_busy,
+                may_start: &|| Ok(may_start()?),
             };
             match sys::spawn(command, ends) {
                 Ok(spawned) => started.add(spawned, lines[at].clone(), copy),
-                Err(source) => return fail(sys::fault(command.as_std(), &source), source),
+                Err(source) => match source.downcast::<Error>() {
+                    Ok(error) => return Err(error),
+                    Err(source) => return fail(sys::fault(command.as_std(), &source), source),
+                },
             }
         }
         Ok(started.into_parts(whole))

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Driver, Pump, Want, Writer, again, read::Reader, tee::Tee};
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     event::Source,
     limits::STEPS_PER_POLL,
     shutdown::{Cause, Descent, Due, Ladder, Report, Step, Watch},
@@ -24,16 +24,6 @@ pub(super) struct Stop {
     pub(super) cause: Option<Cause>,
     /// Nobody has been told of the cause by the stream of events.
     pub(super) untold: bool,
-}
-
-impl Cause {
-    fn kind(self) -> Kind {
-        match self {
-            Self::Deadline(time) => Kind::Deadline(time),
-            Self::Silence(time) => Kind::Silence(time),
-            Self::Cancelled => Kind::Cancelled,
-        }
-    }
 }
 
 impl Pump<'_> {

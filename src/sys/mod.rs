@@ -61,7 +61,6 @@ fn not_its_own_group() -> io::Error {
 }
 
 /// What the child's ends are to be connected to.
-#[derive(Debug)]
 pub(crate) struct Ends<'a> {
     pub(crate) stdin: Redirect,
     pub(crate) stdout: Redirect,
@@ -78,6 +77,8 @@ pub(crate) struct Ends<'a> {
     pub(crate) creation_flags: u32,
     /// To try again for a moment while the program's file is open for writing.
     pub(crate) retry_busy: bool,
+    /// Asked immediately before every attempt to start the child, which its error prevents.
+    pub(crate) may_start: &'a dyn Fn() -> io::Result<()>,
 }
 
 /// A process group, or what a platform has instead.

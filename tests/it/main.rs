@@ -16,6 +16,7 @@ mod let_go;
 mod limits_may_change;
 mod memory_child;
 mod merge_stderr;
+mod not_started;
 mod nowait;
 mod parts;
 mod real_programs;

@@ -74,7 +74,7 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
         command.process_group(group);
     }
 
-    let spawned = exec(command, ends.retry_busy, &mut one_at_a_time);
+    let spawned = exec(command, ends.retry_busy, ends.may_start, &mut one_at_a_time);
     // The command still holds the child's ends, and with them the pipes open.
     (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
     drop(one_at_a_time);
@@ -90,9 +90,15 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
 
 /// Starts the child. With `retry` it waits a moment for a program whose file is open for writing: when it has just
 /// been written, a child that another thread is starting holds the file open until its own `execve(2)`.
-fn exec(command: &mut Command, retry: bool, lock: &mut SpawnLock) -> io::Result<Child> {
+fn exec(
+    command: &mut Command,
+    retry: bool,
+    may_start: &dyn Fn() -> io::Result<()>,
+    lock: &mut SpawnLock,
+) -> io::Result<Child> {
     let mut pauses = BUSY_PAUSES.iter();
     loop {
+        may_start()?;
         let spawned = command.spawn();
         match (&spawned, pauses.next()) {
             (Err(error), Some(&ms))
