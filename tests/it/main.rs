@@ -12,6 +12,7 @@ mod combinators;
 mod exchange;
 mod fair_streams;
 mod feed_and_collect;
+mod forked_copies;
 mod let_go;
 mod limits_may_change;
 mod memory_child;

@@ -19,7 +19,13 @@ use libc::{c_int, posix_spawn_file_actions_t, posix_spawnattr_t};
 
 use rustix::process::{Pid, Signal};
 
-use super::{super::Scope, Process, raw, spawn::pipe};
+use super::{
+    super::Scope,
+    Process,
+    fork::{self, Private},
+    raw,
+    spawn::pipe,
+};
 
 const SHELL: &CStr = c"/bin/sh";
 
@@ -34,16 +40,20 @@ const END: Duration = Duration::from_millis(5);
 pub(super) struct Guardian {
     process: Arc<Process>,
     group: Pid,
-    _lifeline: OwnedFd,
+    /// The process that this is the guardian of, see [`fork`].
+    generation: u32,
+    _lifeline: Private,
 }
 
 impl Guardian {
     pub(super) fn start() -> io::Result<Self> {
         let (theirs, lifeline) = pipe()?;
+        let lifeline = Private::new(lifeline);
         let group = start_shell(&theirs).map_err(explain)?;
         Ok(Self {
             process: Arc::new(Process::new(group, Some(group), None)?),
             group,
+            generation: fork::generation(),
             _lifeline: lifeline,
         })
     }
@@ -57,6 +67,9 @@ impl Guardian {
 /// Ends it, and it alone. Then the group's id is free.
 impl Drop for Guardian {
     fn drop(&mut self) {
+        if fork::is_copy_of(self.generation) {
+            return;
+        }
         // A child of ours can always be killed; if not, the closed pipe ends it.
         let _ = self.process.signal(Signal::KILL.as_raw(), Scope::Child);
         self.process.await_exit(END);
