@@ -43,6 +43,7 @@ pub struct Builder {
     pub(crate) group: bool,
     pub(crate) kill_on_drop: bool,
     pub(crate) die_with_parent: bool,
+    pub(crate) inherit_signals: bool,
     pub(crate) creation_flags: u32,
     pub(crate) retry_busy: bool,
     pub(crate) pipe_capacity: Option<usize>,
@@ -64,6 +65,7 @@ impl Builder {
             group: true,
             kill_on_drop: true,
             die_with_parent: false,
+            inherit_signals: false,
             creation_flags: 0,
             retry_busy: true,
             pipe_capacity: None,
@@ -165,6 +167,22 @@ impl Builder {
     /// It cannot be had together with [`process_group(false)`](Builder::process_group): then the spawn fails.
     pub fn die_with_parent(mut self, die: bool) -> Self {
         self.die_with_parent = die;
+        self
+    }
+
+    /// Whether the child starts with those signals blocked that the spawning thread blocks (`sigprocmask(2)`). No by default:
+    /// then it starts with none blocked, and `SIGTERM` ends it as it expects.
+    ///
+    /// If the thread does block signals, that takes `fork(2)` instead of the faster `posix_spawn(3)`, and overrides a mask that a
+    /// `pre_exec` of the command sets.
+    ///
+    /// Signals that this process ignores (`SIG_IGN`) are ignored by the child in either case, as `SIGHUP` is below
+    /// `nohup(1)`. `SIGPIPE` is the exception: the standard library sets it to its default. A `pre_exec` of the command can do
+    /// the same for others.
+    ///
+    /// Windows has no signals, and there this does nothing.
+    pub fn inherit_signals(mut self, inherit: bool) -> Self {
+        self.inherit_signals = inherit;
         self
     }
 

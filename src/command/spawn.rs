@@ -38,6 +38,7 @@ impl Builder {
             },
             pipe_capacity: self.pipe_capacity,
             die_with_parent: self.die_with_parent,
+            inherit_signals: self.inherit_signals,
             creation_flags: self.creation_flags,
             retry_busy: self.retry_busy,
             may_start: &|| Ok(may_start()?),

@@ -220,6 +220,7 @@ impl Pipeline {
                 group: started.group(),
                 pipe_capacity: first.pipe_capacity,
                 die_with_parent: first.die_with_parent && at == 0,
+                inherit_signals: first.inherit_signals,
                 creation_flags: first.creation_flags,
                 retry_busy: first.retry_busy,
                 may_start: &|| Ok(may_start()?),

@@ -72,6 +72,9 @@ pub(crate) struct Ends<'a> {
     pub(crate) pipe_capacity: Option<usize>,
     /// The child's group is killed when this process ends, however it ends.
     pub(crate) die_with_parent: bool,
+    /// The child starts with the signals blocked that this thread blocks, rather than with none.
+    #[cfg_attr(windows, allow(dead_code))]
+    pub(crate) inherit_signals: bool,
     /// What Windows is to be told of how to create the process; nothing elsewhere.
     #[cfg_attr(not(windows), allow(dead_code))]
     pub(crate) creation_flags: u32,

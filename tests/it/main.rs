@@ -8,6 +8,7 @@ mod support;
 mod tidy;
 
 mod auto_traits;
+mod blocked_signals;
 mod combinators;
 mod exchange;
 mod fair_streams;

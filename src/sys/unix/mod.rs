@@ -10,6 +10,7 @@ mod populate;
 mod process;
 mod reaper;
 mod send;
+mod signals;
 mod spawn;
 mod usage;
 

@@ -19,7 +19,7 @@ use super::{
     PipeReader, PipeWriter, Process,
     grown::Grown,
     guardian::Guardian,
-    raw,
+    raw, signals,
 };
 use crate::stdio::Redirect;
 
@@ -74,6 +74,9 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
         command.process_group(group);
     }
 
+    if !ends.inherit_signals && signals::any_blocked()? {
+        signals::unblock_in(command);
+    }
     let spawned = exec(command, ends.retry_busy, ends.may_start, &mut one_at_a_time);
     // The command still holds the child's ends, and with them the pipes open.
     (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
