@@ -103,6 +103,7 @@
 //! | [`wait`](ProcessIo::wait), [`output`](ProcessIo::output), [`Control::wait`] | call it again |
 //! | [`copy_to`](ProcessIo::copy_to), [`splice_to`](ProcessIo::splice_to) | what the writer has not taken stays in the handle |
 //! | [`shutdown`](ProcessIo::shutdown) | the child is killed at once; nothing of its output is lost |
+//! | [`start`](Builder::start) | no child is left |
 //! | `Stream`, `Sink` | as those traits say: no item is lost |
 //! | `.await` on a [`Builder`], a [`Pipeline`] or a [`ProcessIo`] | the future owns the child, and so kills it |
 //! | [`ProcessIOWrapper`] | as `AsyncRead` and `AsyncWrite` say: `read` and `write` lose nothing, `write_all` loses count |

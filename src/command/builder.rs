@@ -256,6 +256,10 @@ impl Builder {
     /// [`is_timeout`](crate::Error::is_timeout) holds for the error. Feeding the input counts, and so does reading on
     /// after the exit.
     ///
+    /// So does starting the child, but [`spawn`](Builder::spawn) and `.await` cannot be cut short in the middle of that: a
+    /// program that is slow to be loaded, or a slow `pre_exec`, [blocks](Builder::spawn#blocking) the thread, and the time-out comes
+    /// when it is done. [`start`](Builder::start) keeps the time.
+    ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
     /// # if cfg!(unix) {

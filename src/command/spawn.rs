@@ -15,15 +15,13 @@ use crate::{
 };
 
 impl Builder {
-    /// Starts the child and hands over its parts; nothing is left behind on failure.
-    pub(crate) fn start(&mut self) -> Result<Parts> {
+    /// Starts the child of a run that began at `started`, and hands over its parts; nothing is left behind on failure.
+    pub(crate) fn spawn_parts(&mut self, started: Instant) -> Result<Parts> {
         let command = line(self.command.as_std(), &self.secrets);
         let error = |kind| Error::new(kind).with_command(Some(command.clone()));
         if Handle::try_current().is_err() {
             return Err(error(Kind::NoRuntime));
         }
-        // The child may be well under way by the time this thread goes on.
-        let started = Instant::now();
         let watch = self.watch.as_deref();
         let may_start = || may_start(watch, started, &command, &[]);
         // Before anything is prepared, which may take processes and time of its own.
@@ -65,9 +63,19 @@ pub(crate) fn may_start(
     command: &Arc<str>,
     stages: &[Arc<str>],
 ) -> Result<()> {
-    let Some(cause) = watch.and_then(|watch| watch.expired(since)) else {
-        return Ok(());
-    };
+    match watch.and_then(|watch| watch.expired(since)) {
+        Some(cause) => Err(not_started(cause, since, command, stages)),
+        None => Ok(()),
+    }
+}
+
+/// The error of a run that began at `since`, and was cut short before its child, or all of its `stages`, had been started.
+pub(crate) fn not_started(
+    cause: Cause,
+    since: Instant,
+    command: &Arc<str>,
+    stages: &[Arc<str>],
+) -> Error {
     let stage = |command: &Arc<str>| StageOutput {
         command: command.clone(),
         status: None,
@@ -92,8 +100,8 @@ pub(crate) fn may_start(
         command: Some(command.clone()),
         ran: elapsed,
     };
-    Err(Error::new(cause.kind())
+    Error::new(cause.kind())
         .before_the_start()
         .with_command(Some(command.clone()))
-        .with_output(output))
+        .with_output(output)
 }

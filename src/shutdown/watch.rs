@@ -1,8 +1,14 @@
 //! [`Watch`]: when a run is to be stopped.
 
-use std::{pin::Pin, task::Context, time::Duration};
+use std::{
+    future::pending,
+    pin::{Pin, pin},
+    task::Context,
+    time::Duration,
+};
 
-use tokio::time::Instant;
+use futures::future::{Either, select};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{Alarm, Ladder};
@@ -95,6 +101,32 @@ impl Watch {
             }
             _ if self.silence == Some(Duration::ZERO) => Some(Cause::Silence(Duration::ZERO)),
             _ => None,
+        }
+    }
+
+    /// Resolves when nothing may be started any more, for a run that began at `since`.
+    pub(crate) fn expiry(&self, since: Instant) -> impl Future<Output = Cause> + Send + use<> {
+        let (token, deadline) = (self.token.clone(), self.deadline(since));
+        async move {
+            let cancelled = async {
+                match &token {
+                    Some(token) => token.cancelled().await,
+                    None => pending().await,
+                }
+            };
+            let late = async {
+                match deadline {
+                    Some(deadline) => {
+                        sleep_until(deadline).await;
+                        deadline.saturating_duration_since(since)
+                    }
+                    None => pending().await,
+                }
+            };
+            match select(pin!(cancelled), pin!(late)).await {
+                Either::Left(_) => Cause::Cancelled,
+                Either::Right((time, _)) => Cause::Deadline(time),
+            }
         }
     }
 

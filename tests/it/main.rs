@@ -30,6 +30,7 @@ mod shutdown_memory;
 mod shutdown_output;
 mod shutdown_refused;
 mod split;
+mod start;
 mod stream;
 mod text_file_busy;
 mod timed;
