@@ -19,7 +19,7 @@ use std::{
     ffi::CStr,
     io,
     mem::MaybeUninit,
-    os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, OwnedFd, RawFd},
     ptr,
     sync::Arc,
     time::Duration,
@@ -224,7 +224,7 @@ fn inherited() -> io::Result<Vec<RawFd>> {
     let is_inherited = |&fd: &RawFd| {
         // SAFETY: borrowed for a question only. That the number may have been closed by now, as that of the listing
         // itself has been, is part of the answer.
-        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
         rustix::io::fcntl_getfd(fd).is_ok_and(|flags| !flags.contains(rustix::io::FdFlags::CLOEXEC))
     };
     Ok(open.into_iter().filter(is_inherited).collect())
