@@ -24,7 +24,7 @@ use crate::error::{Error, Kind, Result, Secrets};
 #[non_exhaustive]
 pub struct Output {
     /// How the child ended. `None` only in the partial output of an error, when the child was still
-    /// running.
+    /// running or had not been started.
     pub status: Option<ExitStatus>,
     /// What it wrote to standard output, within the limit.
     pub stdout: Bytes,
@@ -78,7 +78,8 @@ pub struct Usage {
 pub struct StageOutput {
     /// The command line of the stage.
     pub command: Arc<str>,
-    /// How it ended. `None` only in the partial output of an error, when it was still running.
+    /// How it ended. `None` only in the partial output of an error, when it was still running, or when the run was cut
+    /// short before all stages had been started.
     pub status: Option<ExitStatus>,
     /// What it wrote to standard error, within the limit, which holds for each stage.
     pub stderr: Bytes,

@@ -45,6 +45,8 @@ struct Inner {
     stopped: Option<Signal>,
     /// It or something that it started could not be killed.
     survivors: bool,
+    /// Nothing had been started, or not all stages of a pipeline.
+    before_the_start: bool,
     source: Option<io::Error>,
 }
 
@@ -62,6 +64,7 @@ impl Error {
             elapsed: None,
             stopped: None,
             survivors: false,
+            before_the_start: false,
             source: None,
         }))
     }
@@ -116,6 +119,12 @@ impl Error {
 
     pub(crate) fn with_survivors(mut self, survivors: bool) -> Self {
         self.0.survivors = survivors;
+        self
+    }
+
+    /// The run was cut short before its child was started.
+    pub(crate) fn before_the_start(mut self) -> Self {
+        self.0.before_the_start = true;
         self
     }
 

@@ -31,6 +31,14 @@ impl fmt::Display for Error {
             ) => write!(f, "{}: {source}", inner.kind)?,
             (Kind::Io, Some(source)) => write!(f, "{source}")?,
             (Kind::Failed, _) if inner.status.is_some() => {}
+            (kind, _) if inner.before_the_start => {
+                let cause = match kind {
+                    Kind::Cancelled => kind,
+                    // How long it took tells nothing then.
+                    _ => &Kind::Timeout,
+                };
+                write!(f, "{cause} before it was started")?;
+            }
             (kind, _) => write!(f, "{kind}")?,
         }
         if let (Some(signal), false) = (inner.stopped, matches!(inner.kind, Kind::Stopped(_))) {

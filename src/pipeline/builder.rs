@@ -1,15 +1,15 @@
 //! [`Pipeline`]: several commands, the output of each the input of the next.
 
-use std::{ffi::OsString, fmt, future::IntoFuture, io, sync::Arc};
+use std::{ffi::OsString, fmt, future::IntoFuture, io, iter, sync::Arc};
 
 use tokio::{io::AsyncWrite, process::Command, runtime::Handle, time::Instant};
 
 use super::process::Stages;
 use crate::{
-    command::{Builder, command_line},
+    command::{Builder, command_line, may_start, not_started},
     error::{Error, Kind, Result, Secrets},
     output::Output,
-    process_io::{Collect, ProcessIo},
+    process_io::{Collect, ProcessIo, spawn_elsewhere},
     stdio::Redirect,
     sys::{self, Ends, Group, PipeGrowth, Spawned},
     transport::{Parts, Process, ReadEnd, StageParts, TeeParts, WriteEnd},
@@ -187,23 +187,60 @@ impl Pipeline {
     /// # Panics
     ///
     /// As [`Builder::spawn`].
-    pub fn spawn(mut self) -> Result<ProcessIo> {
-        let parts = self.start()?;
+    pub fn spawn(self) -> Result<ProcessIo> {
+        // The stages may be well under way by the time this thread goes on.
+        self.spawn_since(Instant::now())
+    }
+
+    /// Starts all stages as [`spawn`](Pipeline::spawn) does, on a thread of the runtime's pool for blocking work: see
+    /// [`Builder::start`].
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Pipeline::spawn).
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`](Pipeline::spawn).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Builder::start`]: if the future is dropped, no stage is left.
+    pub async fn start(self) -> Result<ProcessIo> {
+        let since = Instant::now();
+        let expiry = self.first.watch.as_ref().map(|watch| {
+            let (expiry, lines) = (watch.expiry(since), self.lines());
+            async move { not_started(expiry.await, since, &whole(&lines), &lines) }
+        });
+        spawn_elsewhere(move || self.spawn_since(since), expiry).await
+    }
+
+    fn spawn_since(mut self, since: Instant) -> Result<ProcessIo> {
+        let parts = self.spawn_parts(since)?;
         Ok(self.first.assemble(parts))
     }
 
-    fn start(&mut self) -> Result<Parts> {
+    /// The command line of each stage.
+    fn lines(&self) -> Vec<Arc<str>> {
+        let secrets = Secrets::new(&self.first.secrets);
+        let first = command_line(self.first.command.as_std(), &secrets);
+        (iter::once(first).chain(self.rest.iter().map(Stage::line))).collect()
+    }
+
+    fn spawn_parts(&mut self, since: Instant) -> Result<Parts> {
+        let lines = self.lines();
+        let whole = whole(&lines);
         let first = &mut self.first;
         let secrets = Secrets::new(&first.secrets);
-        let mut lines = vec![command_line(first.command.as_std(), &secrets)];
-        lines.extend(self.rest.iter().map(Stage::line));
-        let whole: Arc<str> = lines.join(" | ").into();
         let error = |kind| Error::new(kind).with_command(Some(whole.clone()));
         if Handle::try_current().is_err() {
             return Err(error(Kind::NoRuntime));
         }
 
-        let mut started = Started::new(first.group);
+        let mut started = Started::new(since, first.group);
+        let watch = first.watch.as_deref();
+        let may_start = || may_start(watch, since, &whole, &lines);
+        may_start()?;
         let mut stdin = std::mem::take(&mut first.stdin);
         let mut stdout = Some(std::mem::take(&mut first.stdout));
         let mut stages = vec![(&mut first.command, &mut first.stderr)];
@@ -234,15 +271,20 @@ impl Pipeline {
                 group: started.group(),
                 pipe_capacity: first.pipe_capacity,
                 die_with_parent: first.die_with_parent && at == 0,
+                inherit_signals: first.inherit_signals,
                 creation_flags: first.creation_flags,
                 retry_busy: first.retry_busy,
+                may_start: &|| Ok(may_start()?),
             };
             match sys::spawn(command, ends) {
                 Ok(spawned) => started.add(spawned, lines[at].clone(), copy),
-                Err(source) => {
-                    let kind = sys::fault(command.as_std(), &secrets, &source);
-                    return fail(kind, source);
-                }
+                Err(source) => match source.downcast::<Error>() {
+                    Ok(error) => return Err(error),
+                    Err(source) => {
+                        let kind = sys::fault(command.as_std(), &secrets, &source);
+                        return fail(kind, source);
+                    }
+                },
             }
         }
         Ok(started.into_parts(whole, secrets))
@@ -263,6 +305,11 @@ impl IntoFuture for Pipeline {
     }
 }
 
+/// The command line of a pipeline.
+fn whole(lines: &[Arc<str>]) -> Arc<str> {
+    lines.join(" | ").into()
+}
+
 /// The stages that have been started. They are killed and reaped if the rest cannot be.
 struct Started {
     since: Instant,
@@ -277,9 +324,9 @@ struct Started {
 }
 
 impl Started {
-    fn new(own_group: bool) -> Self {
+    fn new(since: Instant, own_group: bool) -> Self {
         Self {
-            since: Instant::now(),
+            since,
             processes: Vec::new(),
             own_group,
             pipes: Vec::new(),

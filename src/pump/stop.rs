@@ -92,16 +92,6 @@ impl TreeLook {
     }
 }
 
-impl Cause {
-    fn kind(self) -> Kind {
-        match self {
-            Self::Deadline(time) => Kind::Deadline(time),
-            Self::Silence(time) => Kind::Silence(time),
-            Self::Cancelled => Kind::Cancelled,
-        }
-    }
-}
-
 impl Pump<'_> {
     /// Sees to it that the run ends in time, and goes on with ending it; whether that changed anything. Cheap when
     /// there is nothing to see to.

@@ -72,7 +72,6 @@ impl fmt::Debug for Signal {
 }
 
 /// What the child's ends are to be connected to.
-#[derive(Debug)]
 pub(crate) struct Ends<'a> {
     pub(crate) stdin: Redirect,
     pub(crate) stdout: Redirect,
@@ -84,11 +83,16 @@ pub(crate) struct Ends<'a> {
     pub(crate) pipe_capacity: Option<usize>,
     /// The child's group is killed when this process ends, however it ends.
     pub(crate) die_with_parent: bool,
+    /// The child starts with the signals blocked that this thread blocks, rather than with none.
+    #[cfg_attr(windows, allow(dead_code))]
+    pub(crate) inherit_signals: bool,
     /// What Windows is to be told of how to create the process; nothing elsewhere.
     #[cfg_attr(not(windows), allow(dead_code))]
     pub(crate) creation_flags: u32,
     /// To try again for a moment while the program's file is open for writing.
     pub(crate) retry_busy: bool,
+    /// Asked immediately before every attempt to start the child, which its error prevents.
+    pub(crate) may_start: &'a dyn Fn() -> io::Result<()>,
 }
 
 /// A process group, or what a platform has instead.

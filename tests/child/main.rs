@@ -85,7 +85,7 @@ const MODES: &[Mode] = &[
     #[cfg(unix)]
     (
         "parent",
-        "here|thread|blocking keep|let-go|detach|outlive SCRIPT...",
+        "here|thread|blocking keep|copy|let-go|detach|outlive SCRIPT...",
         parent::parent,
     ),
     ("burn", "MILLIONS", burn),

@@ -1,6 +1,7 @@
 //! Unix: pipes on the reactor, `posix_spawn`, process groups, exit seen by pidfd or SIGCHLD.
 
 mod fault;
+mod fork;
 mod format;
 mod group;
 mod grown;
@@ -11,6 +12,7 @@ mod populate;
 mod process;
 mod reaper;
 mod send;
+mod signals;
 mod spawn;
 mod tree;
 mod usage;
@@ -19,7 +21,7 @@ mod writers;
 use std::{
     io,
     os::{
-        fd::{BorrowedFd, OwnedFd},
+        fd::{AsRawFd, BorrowedFd, OwnedFd},
         unix::process::ExitStatusExt,
     },
     process::ExitStatus,
@@ -63,9 +65,14 @@ fn raw(pid: Pid) -> i32 {
     pid.as_raw_nonzero().get()
 }
 
+/// A descriptor that is open, and stays the same, until the value is dropped.
+trait Owned: AsRawFd {}
+
+impl Owned for OwnedFd {}
+
 /// Puts a descriptor on the reactor.
-fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` is open, and stays the same descriptor until it is dropped. Nothing here takes it
+fn register<T: Owned>(fd: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+    // SAFETY: an `Owned` is open, and stays the same descriptor until it is dropped. Nothing here takes it
     // out of the `AsyncFd`.
     unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(Into::into)
 }

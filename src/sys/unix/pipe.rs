@@ -12,6 +12,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     BorrowedDescriptor, Outlet,
+    fork::Private,
     grown::Grown,
     populate::{POPULATED, populate},
     register,
@@ -20,7 +21,7 @@ use super::{
 /// The read end of a pipe.
 #[derive(Debug)]
 pub(crate) struct PipeReader {
-    fd: AsyncFd<OwnedFd>,
+    fd: AsyncFd<Private>,
     grown: Option<Grown>,
 }
 
@@ -29,7 +30,7 @@ impl PipeReader {
         ioctl_fionbio(&fd, true)?;
         Ok(Self {
             grown: capacity.map(|capacity| Grown::fixed(&fd, capacity)),
-            fd: register(fd, Interest::READABLE)?,
+            fd: register(Private::new(fd), Interest::READABLE)?,
         })
     }
 
@@ -128,7 +129,7 @@ impl PipeReader {
 /// The write end of a pipe.
 #[derive(Debug)]
 pub(crate) struct PipeWriter {
-    fd: AsyncFd<OwnedFd>,
+    fd: AsyncFd<Private>,
     grown: Option<Grown>,
 }
 
@@ -137,7 +138,7 @@ impl PipeWriter {
         ioctl_fionbio(&fd, true)?;
         Ok(Self {
             grown: capacity.map(|capacity| Grown::fixed(&fd, capacity)),
-            fd: register(fd, Interest::WRITABLE)?,
+            fd: register(Private::new(fd), Interest::WRITABLE)?,
         })
     }
 

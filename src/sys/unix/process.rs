@@ -29,7 +29,7 @@ use tokio::{
 
 use super::{
     super::Scope,
-    exit_status,
+    exit_status, fork,
     group::Group,
     reaper, send, signal_status,
     tree::{self, Tree},
@@ -53,6 +53,8 @@ pub(crate) struct Process {
     pidfd: Option<AsyncFd<OwnedFd>>,
     /// The terminal of this process may stop it.
     may_be_stopped: bool,
+    /// Of the process that started it: a copy of that, made by `fork(2)`, is not its parent.
+    generation: u32,
     /// Held while a signal is sent, so that the pid cannot be freed under it.
     state: Mutex<State>,
 }
@@ -84,6 +86,7 @@ impl Process {
         let process = Self {
             pid,
             may_be_stopped: group.is_some() && has_terminal(),
+            generation: fork::generation(),
             group: group.as_ref().map(|group| group.id()),
             membership: Mutex::new(group),
             #[cfg(target_os = "linux")]
@@ -217,7 +220,7 @@ impl Process {
         }
         let mut state = self.state();
         self.look(&mut state)?;
-        if state.released {
+        if state.released || fork::is_copy_of(self.generation) {
             return Ok(());
         }
         let sent = self.send(&mut state, number, scope);
@@ -402,6 +405,9 @@ impl Process {
     /// The order matters. The group's id is safe from reuse only while its leader is not reaped, so
     /// the leader is reaped last.
     pub(crate) fn release(self: Arc<Self>, kill: bool) {
+        if fork::is_copy_of(self.generation) {
+            return;
+        }
         if kill && matches!(self.observe(), Ok(None)) {
             // Nobody is there to be told; what cannot be killed is still reaped when it ends.
             let _ = self.signal(Signal::KILL.as_raw(), Scope::Tree);

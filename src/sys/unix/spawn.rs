@@ -22,7 +22,7 @@ use super::{
     group::Group as ProcessGroup,
     grown::Grown,
     guardian::Guardian,
-    raw, reaper,
+    raw, reaper, signals,
 };
 use crate::stdio::Redirect;
 
@@ -78,7 +78,10 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
         command.process_group(group);
     }
 
-    let spawned = exec(command, ends.retry_busy, &mut one_at_a_time);
+    if !ends.inherit_signals && signals::any_blocked()? {
+        signals::unblock_in(command);
+    }
+    let spawned = exec(command, ends.retry_busy, ends.may_start, &mut one_at_a_time);
     // The command still holds the child's ends, and with them the pipes open.
     (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
     drop(one_at_a_time);
@@ -116,10 +119,16 @@ fn check_child_signal() -> io::Result<()> {
 /// been written, a child that another thread is starting holds the file open until its own `execve(2)`. If it fails twice
 /// and no process has the file open, that was either closed just then or is not what the error is about: the next attempt is
 /// the last.
-fn exec(command: &mut Command, retry: bool, lock: &mut SpawnLock) -> io::Result<Child> {
+fn exec(
+    command: &mut Command,
+    retry: bool,
+    may_start: &dyn Fn() -> io::Result<()>,
+    lock: &mut SpawnLock,
+) -> io::Result<Child> {
     let mut pauses = BUSY_PAUSES.iter();
     let mut attempts = 0;
     loop {
+        may_start()?;
         let spawned = command.spawn();
         match (&spawned, pauses.next()) {
             (Err(error), Some(&ms))
