@@ -1,6 +1,11 @@
 //! Starts the child of a [`Builder`].
 
-use tokio::{runtime::Handle, time::Instant};
+use std::time::Duration;
+
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep},
+};
 
 use super::{Builder, line::line};
 use crate::{
@@ -17,6 +22,7 @@ impl Builder {
         if Handle::try_current().is_err() {
             return Err(error(Kind::NoRuntime));
         }
+        touch_timer();
         let ends = Ends {
             stdin: std::mem::take(&mut self.stdin),
             stdout: std::mem::take(&mut self.stdout),
@@ -45,4 +51,9 @@ impl Builder {
             }
         }
     }
+}
+
+/// A runtime without time panics when it is asked for it: better now than when there is a child.
+pub(crate) fn touch_timer() {
+    drop(sleep(Duration::ZERO));
 }

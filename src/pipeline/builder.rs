@@ -6,7 +6,7 @@ use tokio::{io::AsyncWrite, process::Command, runtime::Handle, time::Instant};
 
 use super::process::Stages;
 use crate::{
-    command::{Builder, command_line},
+    command::{Builder, command_line, touch_timer},
     error::{Error, Kind, Result},
     output::Output,
     process_io::{Collect, ProcessIo},
@@ -187,6 +187,7 @@ impl Pipeline {
         }
 
         let mut started = Started::new(first.group);
+        touch_timer();
         let mut stdin = std::mem::take(&mut first.stdin);
         let mut stdout = Some(std::mem::take(&mut first.stdout));
         let mut stages = vec![(&mut first.command, &mut first.stderr)];

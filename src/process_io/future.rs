@@ -27,7 +27,8 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// If the runtime was built without I/O; no child is left behind then either.
+    /// If the runtime was built without I/O or without time (see [`enable_all`](tokio::runtime::Builder::enable_all)); no child
+    /// is left behind then either.
     pub fn spawn(mut self) -> Result<ProcessIo> {
         let parts = self.start()?;
         Ok(self.assemble(parts))
