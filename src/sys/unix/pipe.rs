@@ -73,23 +73,20 @@ impl PipeReader {
         use rustix::pipe::{SpliceFlags, splice};
         loop {
             let mut guard = ready!(self.fd.poll_read_ready(cx))?;
+            let from = self.fd.get_ref();
             let mut empty = false;
             let moved = ready!(to.poll_with(cx, |to| {
-                let moved = splice(
-                    self.fd.get_ref(),
-                    None,
-                    to,
-                    None,
-                    max,
-                    SpliceFlags::NONBLOCK,
-                );
-                // It says the same of an empty pipe and of a full outlet.
-                empty = moved == Err(Errno::AGAIN) && is_writable(to);
-                if empty { Ok(0) } else { moved }
+                let moved = splice(from, None, to, None, max, SpliceFlags::NONBLOCK);
+                if moved != Err(Errno::AGAIN) || !is_writable(to) {
+                    return moved;
+                }
+                // It says the same of an empty pipe and of a full outlet, and that may have been read since.
+                empty = ioctl_fionread(from).unwrap_or(0) == 0;
+                if empty { Ok(0) } else { Err(Errno::INTR) }
             }));
             match moved {
                 Ok(_) if empty => guard.clear_ready(),
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                Err(error) if is_refused(&error) => {
                     return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
                 }
                 moved => return Poll::Ready(moved),
@@ -176,6 +173,14 @@ impl PipeWriter {
     pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
         self.fd.get_ref().as_fd()
     }
+}
+
+/// Whether what cannot be spliced may still be copied: the file takes none, or a sandbox allows no such call. Nothing has been
+/// moved then; if the file is what must not be written, the copying tells that.
+#[cfg(target_os = "linux")]
+fn is_refused(error: &io::Error) -> bool {
+    let kind = error.kind();
+    kind == io::ErrorKind::InvalidInput || kind == io::ErrorKind::PermissionDenied
 }
 
 #[cfg(target_os = "linux")]
