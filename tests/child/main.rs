@@ -90,6 +90,8 @@ const MODES: &[Mode] = &[
     ("pulse", "STREAM N MS", pulse),
     #[cfg(target_os = "linux")]
     ("fd-count", "", unix::fd_count),
+    #[cfg(target_os = "linux")]
+    ("packets", "STREAM TEXT...", unix::packets),
 ];
 
 fn main() {

@@ -17,6 +17,7 @@ mod limits_may_change;
 mod memory_child;
 mod merge_stderr;
 mod nowait;
+mod packets;
 mod parts;
 mod real_programs;
 mod redirects;

@@ -8,7 +8,10 @@ use std::{
 
 use bytes::BytesMut;
 use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread, read, writev};
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    task::coop::poll_proceed,
+};
 
 use super::{
     BorrowedDescriptor, Outlet,
@@ -22,6 +25,8 @@ use super::{
 pub(crate) struct PipeReader {
     fd: AsyncFd<OwnedFd>,
     grown: Option<Grown>,
+    /// The last read gave less than was asked for, and nobody has looked since whether that was all.
+    was_short: bool,
 }
 
 impl PipeReader {
@@ -30,6 +35,7 @@ impl PipeReader {
         Ok(Self {
             grown: capacity.map(|capacity| Grown::fixed(&fd, capacity)),
             fd: register(fd, Interest::READABLE)?,
+            was_short: false,
         })
     }
 
@@ -41,18 +47,49 @@ impl PipeReader {
         max: usize,
     ) -> Poll<io::Result<usize>> {
         loop {
-            let mut guard = ready!(self.fd.poll_read_ready(cx))?;
+            let mut guard = match self.fd.poll_read_ready(cx) {
+                Poll::Ready(Ok(guard)) => guard,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return self.poll_next_packet(cx, buffer, max),
+            };
             match read_into(guard.get_inner(), buffer, max) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
                 Ok((n, asked)) => {
-                    // A short read has emptied the pipe. The next byte is a new edge, so the call that
-                    // would only say EAGAIN can be saved.
+                    // A short read has emptied the pipe, unless that holds packets. The next byte is a new edge, so
+                    // the call that would only say EAGAIN can be saved.
                     if 0 < n && n < asked {
                         guard.clear_ready();
+                        self.was_short = PACKETS;
                     }
                     return Poll::Ready(Ok(n));
                 }
                 Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// What the last read has left, which happens where the child writes packets: a read gives no more than one, and no edge
+    /// tells of the next if both were there before.
+    fn poll_next_packet(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut BytesMut,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
+        if !self.was_short {
+            return Poll::Pending;
+        }
+        let coop = ready!(poll_proceed(cx));
+        self.was_short = false;
+        if self.buffered().is_none_or(|bytes| bytes == 0) {
+            return Poll::Pending;
+        }
+        match read_into(self.fd.get_ref(), buffer, max) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            result => {
+                coop.made_progress();
+                self.was_short = true;
+                Poll::Ready(result.map(|(n, _)| n))
             }
         }
     }
@@ -174,6 +211,9 @@ impl PipeWriter {
         self.fd.get_ref().as_fd()
     }
 }
+
+/// Whether a pipe can be one of packets, as by `O_DIRECT` of `pipe(2)`: a child may set that at any time.
+const PACKETS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Whether what cannot be spliced may still be copied: the file takes none, or a sandbox allows no such call. Nothing has been
 /// moved then; if the file is what must not be written, the copying tells that.
