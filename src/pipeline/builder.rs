@@ -76,7 +76,9 @@ impl Stage {
 
     /// What its stderr is connected to: a pipe to us by default.
     pub fn stderr(mut self, stderr: impl Into<Redirect>) -> Self {
-        self.stderr = Some(stderr.into());
+        let stderr = stderr.into();
+        sys::close_on_exec(&stderr);
+        self.stderr = Some(stderr);
         self
     }
 
@@ -185,9 +187,9 @@ impl Pipeline {
         if Handle::try_current().is_err() {
             return Err(error(Kind::NoRuntime));
         }
+        touch_timer();
 
         let mut started = Started::new(first.group);
-        touch_timer();
         let mut stdin = std::mem::take(&mut first.stdin);
         let mut stdout = Some(std::mem::take(&mut first.stdout));
         let mut stages = vec![(&mut first.command, &mut first.stderr)];

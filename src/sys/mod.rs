@@ -12,6 +12,7 @@
 //! | `Outlet` | somebody else's file, pipe or socket, to be written to |
 //! | `PipeWriter` | our end of stdin. `poll_write` and `try_write` likewise, vectored; `poll_flush` passes on what is held back; dropping it closes the descriptor |
 //! | `grow`, of both | makes a pipe larger that was seen full, within `set_pipe_budget`, where that can be done |
+//! | `close_on_exec(&Redirect)` | a file is not passed on to any child but as the stream that it is given as |
 //! | `Process` | `exited`: resolves at the child's exit, for any number of waiters, without reaping. `observe`: the same without waiting. `signal`: never to a pid that is not ours any more. `usage`: what it used, once it has been reaped. `release`: kills what is left if asked to, and reaps without ever blocking |
 //! | `fault(&Command, &io::Error)` | why it could not be started |
 //! | `newlines(&[u8; 64])` | where they are, as fast as the processor tells |

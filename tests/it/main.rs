@@ -28,6 +28,7 @@ mod shutdown_memory;
 mod shutdown_output;
 mod shutdown_refused;
 mod split;
+mod standard_descriptors_closed;
 mod stream;
 mod text_file_busy;
 mod timed;

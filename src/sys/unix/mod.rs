@@ -15,14 +15,19 @@ mod usage;
 use std::{
     io,
     os::{
-        fd::{BorrowedFd, OwnedFd},
+        fd::{AsRawFd, BorrowedFd, OwnedFd},
         unix::process::ExitStatusExt,
     },
     process::ExitStatus,
 };
 
-use rustix::process::Pid;
+use rustix::{
+    io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd},
+    process::Pid,
+};
 use tokio::io::{Interest, unix::AsyncFd};
+
+use crate::stdio::Redirect;
 
 pub(crate) use fault::fault;
 pub(crate) use grown::{Grown as PipeGrowth, set_pipe_budget};
@@ -48,7 +53,32 @@ fn raw(pid: Pid) -> i32 {
     pid.as_raw_nonzero().get()
 }
 
-/// Puts a descriptor on the reactor.
+/// Makes sure that a child gets a file as its stream alone, and not under the file's own number too.
+pub(crate) fn close_on_exec(redirect: &Redirect) {
+    let Redirect::File(file) = redirect else {
+        return;
+    };
+    // Neither call fails on a descriptor that is open.
+    if let Ok(flags) = fcntl_getfd(file) {
+        if !flags.contains(FdFlags::CLOEXEC) {
+            let _ = fcntl_setfd(file, flags | FdFlags::CLOEXEC);
+        }
+    }
+}
+
+/// The lowest number that is not one of stdin, stdout and stderr.
+const ABOVE_STDIO: i32 = 3;
+
+/// The same descriptor under a number above those of stdin, stdout and stderr. In a process that has closed one of these a new
+/// descriptor takes its number, and with it all that is read or written there.
+fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
+    Ok(match fd.as_raw_fd() {
+        ABOVE_STDIO.. => fd,
+        _ => fcntl_dupfd_cloexec(&fd, ABOVE_STDIO)?,
+    })
+}
+
+/// Puts a descriptor on the reactor of the runtime that this is called in.
 fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is open, and stays the same descriptor until it is dropped. Nothing here takes it
     // out of the `AsyncFd`.

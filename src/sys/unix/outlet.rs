@@ -10,7 +10,7 @@ use std::{
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use tokio::io::{AsyncWrite, Interest, unix::AsyncFd};
 
-use super::{BorrowedDescriptor, register};
+use super::{ABOVE_STDIO, BorrowedDescriptor, register};
 
 /// A descriptor of our own to what was lent.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ enum End {
 
 impl Outlet {
     pub(crate) fn new(to: BorrowedDescriptor<'_>) -> io::Result<Self> {
-        let dup = || fcntl_dupfd_cloexec(to, 0);
+        let dup = || fcntl_dupfd_cloexec(to, ABOVE_STDIO);
         let end = match register(dup()?, Interest::WRITABLE) {
             Ok(fd) => End::Reactor(fd),
             // What epoll says of a regular file; kqueue takes it.

@@ -293,7 +293,7 @@ fn no_zombies(sent: Result<(), Errno>, running: bool) -> Result<(), Errno> {
 #[cfg(target_os = "linux")]
 fn watch(pid: Pid) -> Option<AsyncFd<OwnedFd>> {
     let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
-    super::register(pidfd, Interest::READABLE).ok()
+    super::register(super::above_stdio(pidfd).ok()?, Interest::READABLE).ok()
 }
 
 /// Puts together the raw status that `wait(2)` would have given.
