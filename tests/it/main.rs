@@ -16,6 +16,7 @@ mod let_go;
 mod limits_may_change;
 mod memory_child;
 mod merge_stderr;
+mod moved_between_runtimes;
 mod nowait;
 mod packets;
 mod parts;

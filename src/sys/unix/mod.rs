@@ -25,9 +25,15 @@ use rustix::{
     io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd},
     process::Pid,
 };
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    runtime::Handle,
+};
 
-use crate::stdio::Redirect;
+use crate::{
+    error::{Error, Kind},
+    stdio::Redirect,
+};
 
 pub(crate) use fault::fault;
 pub(crate) use grown::{Grown as PipeGrowth, set_pipe_budget};
@@ -76,6 +82,22 @@ fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
         ABOVE_STDIO.. => fd,
         _ => fcntl_dupfd_cloexec(&fd, ABOVE_STDIO)?,
     })
+}
+
+/// Nothing can be waited for outside a runtime.
+fn check_runtime() -> io::Result<()> {
+    match Handle::try_current() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::new(Kind::NoRuntimeToWait).into()),
+    }
+}
+
+/// Puts a descriptor whose runtime has shut down on the reactor of the one that this is called in.
+fn move_here(fd: &mut AsyncFd<OwnedFd>, interest: Interest) -> io::Result<()> {
+    check_runtime()?;
+    // A copy, for the `AsyncFd` keeps its own until it is dropped.
+    *fd = register(fd.get_ref().try_clone()?, interest)?;
+    Ok(())
 }
 
 /// Puts a descriptor on the reactor of the runtime that this is called in.

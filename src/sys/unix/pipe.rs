@@ -16,6 +16,7 @@ use tokio::{
 use super::{
     BorrowedDescriptor, Outlet,
     grown::Grown,
+    move_here,
     populate::{POPULATED, populate},
     register,
 };
@@ -49,7 +50,13 @@ impl PipeReader {
         loop {
             let mut guard = match self.fd.poll_read_ready(cx) {
                 Poll::Ready(Ok(guard)) => guard,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Err(_)) => {
+                    let Err(error) = move_here(&mut self.fd, Interest::READABLE) else {
+                        continue;
+                    };
+                    // What is there is there without a reactor.
+                    return Poll::Ready(or_instead(self.try_read(buffer, max), error));
+                }
                 Poll::Pending => return self.poll_next_packet(cx, buffer, max),
             };
             match read_into(guard.get_inner(), buffer, max) {
@@ -104,12 +111,19 @@ impl PipeReader {
     pub(crate) fn poll_splice(
         &mut self,
         cx: &mut Context<'_>,
-        to: &Outlet,
+        to: &mut Outlet,
         max: usize,
     ) -> Poll<io::Result<usize>> {
         use rustix::pipe::{SpliceFlags, splice};
         loop {
-            let mut guard = ready!(self.fd.poll_read_ready(cx))?;
+            let mut guard = match self.fd.poll_read_ready(cx) {
+                Poll::Ready(Ok(guard)) => guard,
+                Poll::Ready(Err(_)) => {
+                    move_here(&mut self.fd, Interest::READABLE)?;
+                    continue;
+                }
+                Poll::Pending => return Poll::Pending,
+            };
             let from = self.fd.get_ref();
             let mut empty = false;
             let moved = ready!(to.poll_with(cx, |to| {
@@ -136,7 +150,7 @@ impl PipeReader {
     pub(crate) fn poll_splice(
         &mut self,
         _: &mut Context<'_>,
-        _: &Outlet,
+        _: &mut Outlet,
         _: usize,
     ) -> Poll<io::Result<usize>> {
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
@@ -182,7 +196,16 @@ impl PipeWriter {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         loop {
-            let mut guard = ready!(self.fd.poll_write_ready(cx))?;
+            let mut guard = match self.fd.poll_write_ready(cx) {
+                Poll::Ready(Ok(guard)) => guard,
+                Poll::Ready(Err(_)) => {
+                    let Err(error) = move_here(&mut self.fd, Interest::WRITABLE) else {
+                        continue;
+                    };
+                    return Poll::Ready(or_instead(self.try_write(slices), error));
+                }
+                Poll::Pending => return Poll::Pending,
+            };
             match write_from(guard.get_inner(), slices) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
                 result => return Poll::Ready(result),
@@ -250,6 +273,14 @@ fn read_into(fd: &OwnedFd, buffer: &mut BytesMut, max: usize) -> io::Result<(usi
 
 fn write_from(fd: &OwnedFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     retry(|| writev(fd, slices))
+}
+
+/// `error` if it would block.
+fn or_instead<T>(result: io::Result<T>, error: io::Error) -> io::Result<T> {
+    match result {
+        Err(blocked) if blocked.kind() == io::ErrorKind::WouldBlock => Err(error),
+        result => result,
+    }
 }
 
 fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {

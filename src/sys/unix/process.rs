@@ -104,6 +104,7 @@ impl Process {
         if let Some(status) = self.observe()? {
             return Ok(status);
         }
+        super::check_runtime()?;
         // Listen before looking, or an exit in between would be missed.
         let mut children = signal(SignalKind::child())?;
         loop {
