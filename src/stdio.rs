@@ -79,7 +79,7 @@ impl Input {
     /// If it fails, the child sees end-of-file, and the run an error for which
     /// [`is_input`](crate::Error::is_input) holds.
     ///
-    /// Of [`tokio::io::stdin()`] a read is made on a thread of its own that cannot be cancelled: when the run is over, or this
+    /// Of `tokio::io::stdin()` a read is made on a thread of its own that cannot be cancelled: when the run is over, or this
     /// is dropped, it still waits for the next input, takes it, and keeps the runtime from shutting down until then. So does
     /// any reader of tokio's blocking pool on a terminal or a pipe. To pass our stdin on use [`Redirect::Inherit`]; else end with
     /// [`shutdown_background`](tokio::runtime::Runtime::shutdown_background) or [`exit`](std::process::exit).
