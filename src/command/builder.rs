@@ -11,6 +11,7 @@ use crate::{
     limits::{Drain, Limits},
     shutdown::{Ladder, OnDrop, Watch},
     stdio::{Input, Redirect},
+    sys,
 };
 
 /// How a child is to be run: made by [`ProcessIo::builder`](crate::ProcessIo::builder), started by
@@ -88,6 +89,7 @@ impl Builder {
     /// What stdin is connected to: a pipe by default. Anything else replaces [`input`](Builder::input).
     pub fn stdin(mut self, stdin: impl Into<Redirect>) -> Self {
         self.stdin = stdin.into();
+        sys::close_on_exec(&self.stdin);
         if !matches!(self.stdin, Redirect::Pipe) {
             self.input = None;
         }
@@ -97,12 +99,15 @@ impl Builder {
     /// What stdout is connected to: a pipe by default.
     pub fn stdout(mut self, stdout: impl Into<Redirect>) -> Self {
         self.stdout = stdout.into();
+        sys::close_on_exec(&self.stdout);
         self
     }
 
     /// What stderr is connected to: a pipe of its own by default.
     pub fn stderr(mut self, stderr: impl Into<Redirect>) -> Self {
-        self.stderr = Some(stderr.into());
+        let stderr = stderr.into();
+        sys::close_on_exec(&stderr);
+        self.stderr = Some(stderr);
         self
     }
 

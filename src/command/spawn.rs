@@ -1,9 +1,12 @@
 //! Starts the child of a [`Builder`].
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep},
+};
 
 use super::{Builder, line::line};
 use crate::{
@@ -27,6 +30,7 @@ impl Builder {
         let may_start = || may_start(watch, started, &command, &[]);
         // Before anything is prepared, which may take processes and time of its own.
         may_start()?;
+        touch_timer();
         let ends = Ends {
             stdin: std::mem::take(&mut self.stdin),
             stdout: std::mem::take(&mut self.stdout),
@@ -107,4 +111,9 @@ pub(crate) fn not_started(
         .before_the_start()
         .with_command(Some(command.clone()))
         .with_output(output)
+}
+
+/// A runtime without time panics when it is asked for it: better now than when there is a child.
+pub(crate) fn touch_timer() {
+    drop(sleep(Duration::ZERO));
 }

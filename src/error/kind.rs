@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     ArgumentListTooLong,
     NulByte,
     NoRuntime,
+    #[allow(dead_code)] // On Windows nothing that is waited for needs one.
+    NoRuntimeToWait,
     TooManyFiles,
     TooManyProcesses,
     Spawn,
@@ -112,6 +114,7 @@ impl fmt::Display for Kind {
             Self::ArgumentListTooLong => f.write_str("argument list too long"),
             Self::NulByte => f.write_str("a NUL byte in the command, its arguments or variables"),
             Self::NoRuntime => f.write_str("no tokio runtime to spawn in"),
+            Self::NoRuntimeToWait => f.write_str("no tokio runtime to wait in"),
             Self::TooManyFiles => f.write_str("no file descriptor left to spawn with"),
             Self::TooManyProcesses => f.write_str("too many processes to start another"),
             Self::TextFileBusy(path) => write!(f, "its file is open for writing: {path}"),

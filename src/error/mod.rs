@@ -232,9 +232,12 @@ impl Error {
         self.0.kind == Kind::NulByte
     }
 
-    /// There was no tokio runtime to spawn in. No child was started.
+    /// There was no tokio runtime: to spawn in, and no child was started; or to wait in, when the one in which the child was
+    /// started had shut down.
     pub fn is_no_runtime(&self) -> bool {
-        self.0.kind == Kind::NoRuntime
+        let cause = || self.0.source.as_ref()?.get_ref()?.downcast_ref::<Self>();
+        matches!(self.0.kind, Kind::NoRuntime | Kind::NoRuntimeToWait)
+            || cause().is_some_and(Self::is_no_runtime)
     }
 
     /// The process or the system has no descriptor left (`EMFILE`, `ENFILE`). No child was left behind.

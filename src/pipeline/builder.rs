@@ -6,7 +6,7 @@ use tokio::{io::AsyncWrite, process::Command, runtime::Handle, time::Instant};
 
 use super::process::Stages;
 use crate::{
-    command::{Builder, command_line, may_start, not_started},
+    command::{Builder, command_line, may_start, not_started, touch_timer},
     error::{Error, Kind, Result, Secrets},
     output::Output,
     process_io::{Collect, ProcessIo, spawn_elsewhere},
@@ -76,7 +76,9 @@ impl Stage {
 
     /// What its stderr is connected to: a pipe to us by default.
     pub fn stderr(mut self, stderr: impl Into<Redirect>) -> Self {
-        self.stderr = Some(stderr.into());
+        let stderr = stderr.into();
+        sys::close_on_exec(&stderr);
+        self.stderr = Some(stderr);
         self
     }
 
@@ -236,6 +238,7 @@ impl Pipeline {
         if Handle::try_current().is_err() {
             return Err(error(Kind::NoRuntime));
         }
+        touch_timer();
 
         let mut started = Started::new(since, first.group);
         let watch = first.watch.as_deref();

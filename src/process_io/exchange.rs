@@ -33,6 +33,12 @@ pub struct Exchange {
 impl ProcessIo {
     /// Sends all of `data`, and meanwhile receives and keeps what the child writes.
     ///
+    /// On Unix, writing to a child that has closed its stdin or ended raises `SIGPIPE` in this process, as any write to such a
+    /// pipe does (`pipe(7)`). Rust programs ignore that signal from the start. In a program that has set it to its default, as
+    /// command-line tools do, or that is not a Rust program, it ends this process; keep it ignored there
+    /// (`signal(SIGPIPE, SIG_IGN)`), or block it in the threads that write (`pthread_sigmask(3)`). This concerns every way to write: the [input](crate::Builder::input), `Sink`,
+    /// [`ProcessIOWrapper`](crate::ProcessIOWrapper) and [`Stage::tee`](crate::Stage::tee) too.
+    ///
     /// # Errors
     ///
     /// [`is_broken_pipe`](crate::Error::is_broken_pipe) if the child closed its stdin or ended, or stdin was closed

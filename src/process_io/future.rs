@@ -46,7 +46,8 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// If the runtime was built without I/O; no child is left behind then either.
+    /// If the runtime was built without I/O or without time (see [`enable_all`](tokio::runtime::Builder::enable_all)); no child
+    /// is left behind then either.
     pub fn spawn(self) -> Result<ProcessIo> {
         // The child may be well under way by the time this thread goes on.
         self.spawn_since(Instant::now())

@@ -235,7 +235,7 @@ impl Reader {
     pub(super) fn poll_splice(
         &mut self,
         cx: &mut Context<'_>,
-        to: &Outlet,
+        to: &mut Outlet,
     ) -> Poll<io::Result<u64>> {
         let Some(end) = self.end.as_mut().filter(|_| self.inbox.is_empty()) else {
             return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));

@@ -186,7 +186,7 @@ impl ReadEnd {
     pub(crate) fn poll_splice(
         &mut self,
         cx: &mut Context<'_>,
-        to: &Outlet,
+        to: &mut Outlet,
         max: usize,
     ) -> Poll<io::Result<usize>> {
         match self {

@@ -7,7 +7,7 @@ use std::process::{self, Command};
 use rustix::process::{Pid, Signal, getpgid, getpgrp, getpid, getppid, kill_process, setpgid};
 use rustix::stdio::dup2_stdin;
 
-use crate::stdio::{Out, or_fail};
+use crate::stdio::{Out, or_fail, read, stdin};
 use crate::{Args, heir_command, sleep_until_killed, usage, wait_for_eof};
 
 pub(crate) fn ids() -> String {
@@ -87,4 +87,23 @@ pub(crate) fn fd_count(_: &mut Args) {
         }
     }
     Out::stdout().put(format!("{}\n{}", open.len(), open.concat()));
+}
+
+/// All texts at each line of stdin, each as a packet of its own, see O_DIRECT in `pipe(2)`.
+#[cfg(target_os = "linux")]
+pub(crate) fn packets(args: &mut Args) {
+    use rustix::fs::{OFlags, fcntl_setfl};
+
+    let mut out = args.stream();
+    or_fail(fcntl_setfl(&out.0, OFlags::DIRECT).map_err(Into::into));
+    let mut texts = Vec::new();
+    while args.peek().is_some() {
+        texts.push(args.text());
+    }
+    let mut stdin = stdin();
+    while read(&mut stdin, &mut [0; 1]) > 0 {
+        for text in &texts {
+            out.put(text);
+        }
+    }
 }

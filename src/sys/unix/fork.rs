@@ -12,6 +12,7 @@
 
 use std::{
     cell::UnsafeCell,
+    io,
     mem::ManuallyDrop,
     ops::Deref,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
@@ -66,7 +67,11 @@ impl Drop for Private {
     }
 }
 
-impl Owned for Private {}
+impl Owned for Private {
+    fn duplicate(&self) -> io::Result<Self> {
+        OwnedFd::duplicate(self).map(Self::new)
+    }
+}
 
 impl AsRawFd for Private {
     fn as_raw_fd(&self) -> RawFd {

@@ -22,7 +22,6 @@ use rustix::{
 #[cfg(target_os = "linux")]
 use tokio::io::{Interest, unix::AsyncFd};
 use tokio::{
-    runtime::Handle,
     signal::unix::{SignalKind, signal},
     time::sleep,
 };
@@ -134,9 +133,7 @@ impl Process {
     }
 
     async fn look_for_exit(self: Arc<Self>) -> io::Result<ExitStatus> {
-        if Handle::try_current().is_err() {
-            return Err(io::Error::other("no tokio runtime to wait in"));
-        }
+        super::check_runtime()?;
         // Listen before looking, or an exit in between would be missed. It may be missed also if something else in this
         // process has blocked the signal, or handles it.
         let mut children = signal(SignalKind::child())?;
@@ -533,7 +530,7 @@ fn has_terminal() -> bool {
 #[cfg(target_os = "linux")]
 fn watch(pid: Pid) -> Option<AsyncFd<OwnedFd>> {
     let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
-    super::register(pidfd, Interest::READABLE).ok()
+    super::register(super::above_stdio(pidfd).ok()?, Interest::READABLE).ok()
 }
 
 /// The status that `wait(2)` would have given.
