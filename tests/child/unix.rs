@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
-use std::process::{self, Command};
+use std::process::{self, Command, Stdio};
 
 use rustix::process::{Pid, Signal, getpgid, getpgrp, getpid, getppid, kill_process, setpgid};
 use rustix::stdio::dup2_stdin;
@@ -31,14 +31,18 @@ pub(crate) fn hold_apart(args: &mut Args) {
     let parent = process::id().to_string();
     let mut between = Command::new(or_fail(std::env::current_exe()));
     between.args(["leave-apart", &args.text(), &args.text(), &parent]);
-    or_fail(between.status());
+    let mut between = or_fail(between.stdin(Stdio::piped()).spawn());
+    // The grandchild's gate, which opens when this process ends.
+    let gate = between.stdin.take();
+    or_fail(between.wait());
     sleep_until_killed();
+    drop(gate);
 }
 
 #[expect(clippy::zombie_processes, reason = "it outlives this process")]
 pub(crate) fn leave_apart(args: &mut Args) {
     let mut heir = heir_command(&args.text(), &args.text());
-    let heir = or_fail(heir.process_group(0).spawn());
+    let heir = or_fail(heir.stdin(Stdio::inherit()).process_group(0).spawn());
     let (parent, grandchild) = (args.text(), heir.id());
     Out::stdout().put(format!("parent {parent} grandchild {grandchild}\n"));
 }

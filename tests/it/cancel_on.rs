@@ -154,7 +154,7 @@ mod by_a_ladder {
     use process_io::{Ladder, Signal};
 
     use super::*;
-    use crate::support::{GENEROUS, sh};
+    use crate::support::{GRACE, sh};
 
     const POLITE: &str = "trap 'echo goodbye; exit 3' TERM; echo ready; sleep 60 & wait";
 
@@ -163,7 +163,7 @@ mod by_a_ladder {
         let token = CancellationToken::new();
         let run = ProcessIo::builder(sh(POLITE))
             .cancel_on(token.clone())
-            .ladder(Ladder::kill().signal(Signal::TERM, GENEROUS));
+            .ladder(Ladder::kill().signal(Signal::TERM, GRACE));
         let mut io = run.spawn().unwrap();
         let ready = within(io.recv_line(Source::Stdout)).await.unwrap();
         assert_eq!(ready.unwrap().to_string(), "ready");
@@ -184,7 +184,7 @@ mod by_a_ladder {
         // Collected, taken in pieces, and while something else is awaited.
         for way in ["output", "recv", "send"] {
             let mut io = (ProcessIo::builder(sh(&script)))
-                .ladder(Ladder::kill().signal(Signal::TERM, GENEROUS))
+                .ladder(Ladder::kill().signal(Signal::TERM, GRACE))
                 .spawn()
                 .unwrap();
             let ready = within(io.recv_line(Source::Stdout)).await.unwrap();

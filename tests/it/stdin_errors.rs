@@ -211,19 +211,3 @@ async fn a_flush_that_fails_is_told() {
     let error = within(io.send(TEN)).await.unwrap_err();
     assert!(error.is_stdin() && !error.is_broken_pipe(), "{error}");
 }
-
-/// The child lives and reads: it is our side that cannot write any more.
-#[cfg(unix)]
-#[test]
-fn a_runtime_that_is_gone_is_no_broken_pipe() {
-    let runtime = || tokio::runtime::Runtime::new().unwrap();
-    let first = runtime();
-    let mut io = first.block_on(async { ProcessIo::spawn(crate::support::child(&["echo"])) });
-    drop(first);
-    let error = runtime().block_on(async {
-        let io = io.as_mut().unwrap();
-        within(io.send(vec![b'x'; 1 << 20])).await.unwrap_err()
-    });
-    assert!(error.is_stdin() && !error.is_broken_pipe(), "{error}");
-    drop(io);
-}

@@ -15,6 +15,10 @@ pub(crate) use way::{Left, Way};
 /// Far more than anything here takes, also on a loaded machine: only a hang reaches it.
 pub(crate) const GENEROUS: Duration = Duration::from_secs(60);
 
+/// Long enough for what acts on a signal. A shell may swallow one that comes just as it starts a program, which then lives on
+/// until this is over.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
 /// The helper child in one of its modes, see `tests/child/main.rs`.
 pub(crate) fn child(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_child"));

@@ -1,6 +1,7 @@
 //! A child: its exit is seen without reaping it, so that its pid and its group stay ours until the end.
 
 use std::{
+    future::poll_fn,
     io,
     os::fd::BorrowedFd,
     pin::pin,
@@ -13,7 +14,10 @@ use std::{
 #[cfg(target_os = "linux")]
 use std::os::fd::{AsFd, OwnedFd};
 
-use futures::{FutureExt, future::select};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, select},
+};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -22,6 +26,7 @@ use rustix::{
 #[cfg(target_os = "linux")]
 use tokio::io::{Interest, unix::AsyncFd};
 use tokio::{
+    runtime::{Handle, Id},
     signal::unix::{SignalKind, signal},
     time::sleep,
 };
@@ -128,12 +133,22 @@ impl Process {
             // It is a zombie, and its tracer has not been told yet: only then are we. That the descriptor is readable
             // says nothing any more.
         }
-        // Apart, and boxed, to keep the future small that nearly every child is waited for with.
-        self.look_for_exit().boxed().await
+        // Boxed, to keep the future small that nearly every child is waited for with. What it waits for belongs to the
+        // runtime it was made in, and the handle may be moved to another.
+        let mut looking: Option<(Id, BoxFuture<'static, io::Result<ExitStatus>>)> = None;
+        poll_fn(|cx| {
+            super::check_runtime()?;
+            let here = Handle::current().id();
+            let looking = match &mut looking {
+                Some(looking) if looking.0 == here => looking,
+                looking => looking.insert((here, Arc::clone(&self).look_for_exit().boxed())),
+            };
+            looking.1.as_mut().poll(cx)
+        })
+        .await
     }
 
     async fn look_for_exit(self: Arc<Self>) -> io::Result<ExitStatus> {
-        super::check_runtime()?;
         // Listen before looking, or an exit in between would be missed. It may be missed also if something else in this
         // process has blocked the signal, or handles it.
         let mut children = signal(SignalKind::child())?;
