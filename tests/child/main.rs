@@ -66,7 +66,7 @@ const MODES: &[Mode] = &[
     #[cfg(unix)]
     (
         "leave-apart",
-        "OUTER_MS quiet|chatty|flood PARENT",
+        "OUTER_MS quiet|chatty|flood",
         unix::leave_apart,
     ),
     ("heir", "OUTER_MS quiet|chatty|flood (used by hold)", heir),

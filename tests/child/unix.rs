@@ -26,25 +26,30 @@ pub(crate) fn abort_by(args: &mut Args) {
     process::exit(65);
 }
 
-/// By way of a process that ends: the grandchild has lost its parent, so that it is no more known whose it was.
+/// By way of a process that ends before this one says so: the grandchild has lost its parent, so that it is no more known whose
+/// it was.
 pub(crate) fn hold_apart(args: &mut Args) {
-    let parent = process::id().to_string();
     let mut between = Command::new(or_fail(std::env::current_exe()));
-    between.args(["leave-apart", &args.text(), &args.text(), &parent]);
-    let mut between = or_fail(between.stdin(Stdio::piped()).spawn());
+    between.args(["leave-apart", &args.text(), &args.text()]);
+    between.stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut between = or_fail(between.spawn());
     // The grandchild's gate, which opens when this process ends.
     let gate = between.stdin.take();
-    or_fail(between.wait());
+    let said = or_fail(between.wait_with_output()).stderr;
+    let grandchild = String::from_utf8_lossy(&said);
+    let parent = process::id();
+    Out::stdout().put(format!("parent {parent} grandchild {grandchild}"));
     sleep_until_killed();
     drop(gate);
 }
 
+/// The grandchild's stderr is none of ours: there this process says which it is.
 #[expect(clippy::zombie_processes, reason = "it outlives this process")]
 pub(crate) fn leave_apart(args: &mut Args) {
     let mut heir = heir_command(&args.text(), &args.text());
-    let heir = or_fail(heir.stdin(Stdio::inherit()).process_group(0).spawn());
-    let (parent, grandchild) = (args.text(), heir.id());
-    Out::stdout().put(format!("parent {parent} grandchild {grandchild}\n"));
+    heir.stdin(Stdio::inherit()).stderr(Stdio::null());
+    let heir = or_fail(heir.process_group(0).spawn());
+    eprintln!("{}", heir.id());
 }
 
 pub(crate) fn join_parent(_: &mut Args) {
