@@ -23,8 +23,8 @@
 //!   ends.
 //! - A program that handles the signal, as with `tokio::signal::ctrl_c`, and returns from `main`, drops its handles, and
 //!   so kills its children.
-//! - [`process_group(false)`](Builder::process_group) leaves the child in this process's group, where Ctrl-C reaches it. But then
-//!   only the child itself can be killed, not what it has started.
+//! - [`process_group(false)`](Builder::process_group) leaves the child in this process's group, where Ctrl-C reaches it. But then a
+//!   kill reaches its live descendants alone, and not those that have lost their parent.
 //!
 //! On Windows, too, a child is in a console process group of its own, and Ctrl-C does not reach it.
 //!
@@ -104,7 +104,7 @@
 //!   descendants, and is reaped, always. A child that has exited by itself leaves what it leaves, unless it is to
 //!   [kill that too](Builder::kill_leftovers). Out of reach is a daemon: what has left the group and lost its parent.
 //! - **No thread, no task, no channel.** Your task does the work. Only a child whose handle is dropped before its
-//!   exit is reaped by a small thread, which ends when there are none.
+//!   exit is reaped, or [stopped](OnDrop::Shutdown), by a small thread, which ends when there are none.
 //!
 //! # Cancel safety
 //!
