@@ -183,8 +183,9 @@ impl Builder {
     /// Whether what a child leaves behind when it exits by itself is killed: the members of its process group. No by default: a
     /// daemon that it has started, as `git gc --auto` or a build server, lives on, as with the standard library.
     ///
-    /// With `true` the run is over when nothing is left in the group, or 200 ms after the exit, when what is left is killed. What
-    /// has become a daemon by then is not in the group any more, and lives on.
+    /// With `true` the run is over when nothing is left in the group, or 200 ms after the exit, when what is left is killed, also
+    /// while it holds the pipes, whatever [`drain`](Builder::drain) says. What has become a daemon by then is not in the group any
+    /// more, and lives on. A handle that is dropped in that time kills at once.
     pub fn kill_leftovers(mut self, kill: bool) -> Self {
         self.kill_leftovers = kill;
         self

@@ -109,7 +109,10 @@ impl Builder {
     pub(crate) fn assemble(self, parts: Parts) -> ProcessIo {
         let mut io = ProcessIo::assemble(parts, self.limits, self.drain);
         io.recv.driver.guard().set_on_drop(self.on_drop);
-        io.recv.driver.set_kill_leftovers(self.kill_leftovers);
+        io.recv
+            .driver
+            .guard()
+            .set_kill_leftovers(self.kill_leftovers);
         io.recv.driver.set_watch(self.watch);
         if let Some(input) = self.input {
             io.send.writer.set_input(input);

@@ -198,7 +198,9 @@ impl ProcessIo {
     /// Lets the child run on by itself, without its pipes: its next read finds end-of-file, its next write
     /// fails. It is reaped when it ends.
     pub fn detach(self) -> Control {
-        self.recv.driver.guard().set_on_drop(OnDrop::Leave);
+        let guard = self.recv.driver.guard();
+        guard.set_on_drop(OnDrop::Leave);
+        guard.set_kill_leftovers(false);
         self.control()
     }
 }

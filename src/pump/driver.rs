@@ -54,8 +54,6 @@ pub(crate) struct Driver {
     hasty: u8,
     /// The last item of the event stream has been handed out.
     pub(super) told_exit: bool,
-    /// What is left of the tree is killed, when the child has exited by itself.
-    kill_leftovers: bool,
 }
 
 impl Driver {
@@ -82,7 +80,6 @@ impl Driver {
             passed_over: 0,
             hasty: 0,
             told_exit: false,
-            kill_leftovers: false,
             guard,
         }
     }
@@ -134,10 +131,6 @@ impl Driver {
 
     pub(crate) fn set_drain(&mut self, drain: Drain) {
         self.exit.drain = drain;
-    }
-
-    pub(crate) fn set_kill_leftovers(&mut self, kill: bool) {
-        self.kill_leftovers = kill;
     }
 
     /// What ends the run early.
@@ -300,9 +293,10 @@ impl Driver {
         } else {
             Streams::Busy
         };
-        let over = !self.stop.is_stopping()
-            && self.exit.is_drained(cx, streams, !direct)
-            && self.is_rid_of_leftovers(cx, direct);
+        let is_drained = self.exit.is_drained(cx, streams, !direct);
+        // Whether or not: those that are left may be who holds the pipes.
+        let is_rid = self.is_rid_of_leftovers(cx, direct);
+        let over = is_drained && is_rid && !self.stop.is_stopping();
         if over {
             self.finish();
             // Another task may be waiting for room in stdin, which will not come.
@@ -329,19 +323,18 @@ impl Driver {
 
     /// What the child has left is dead, if it is to be, or has had its time to become a daemon and is killed now.
     fn is_rid_of_leftovers(&mut self, cx: &mut Context<'_>, direct: bool) -> bool {
-        if !self.kill_leftovers || self.stop.is_cut() {
+        let guard = &self.guard;
+        if self.exit.is_running() || self.stop.is_cut() || !guard.kills_leftovers() {
             return true;
         }
-        let process = self.guard.control.process();
-        let until = self
-            .exit
-            .seen
-            .and_then(|seen| seen.checked_add(DEFAULT_DRAIN_IDLE));
+        let process = guard.control.process();
+        let until = (self.exit.seen).and_then(|seen| seen.checked_add(DEFAULT_DRAIN_IDLE));
         let waits = until.is_some_and(|until| Instant::now() < until);
         if waits && self.stop.look.is_tree_alive(cx, &**process, !direct) {
             return false;
         }
         let _ = process.signal_tree(Signal::KILL);
+        guard.set_kill_leftovers(false);
         true
     }
 

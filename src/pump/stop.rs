@@ -185,7 +185,8 @@ impl Pump<'_> {
     fn descend_by(&mut self, ladder: Ladder) {
         self.driver.guard().set_stopping(true);
         let is_of_system = self.driver.guard().control.id().is_some();
-        self.driver.stop.descent = Some(Box::new(Descent::new(ladder, is_of_system)));
+        self.driver.stop.descent =
+            Some(Box::new(Descent::new(ladder, is_of_system, Instant::now())));
     }
 
     /// Takes the steps that are due, until the child has exited and nothing of its tree is alive.

@@ -37,7 +37,7 @@ struct Stopping {
 
 /// Stops a child by the steps of `ladder`. What is due at once is done before this returns.
 pub(super) fn shut_down(process: Arc<dyn Process>, ladder: Ladder) {
-    let descent = Descent::new(ladder, process.id().is_some());
+    let descent = Descent::new(ladder, process.id().is_some(), now());
     let mut stopping = Stopping { process, descent };
     if stopping.is_over_at_once() || stopping.advance() {
         return stopping.process.release(false);
@@ -68,7 +68,7 @@ impl Stopping {
     /// Takes the steps that are due; whether there is no more to be done.
     fn advance(&mut self) -> bool {
         loop {
-            let now = Instant::now();
+            let now = now();
             let exited = !matches!(Arc::clone(&self.process).try_wait(), Ok(None));
             if exited && !self.process.is_tree_alive() {
                 return true;
@@ -88,8 +88,13 @@ impl Stopping {
     }
 
     fn next(&self) -> Option<Instant> {
-        self.descent.next(Instant::now(), false)
+        self.descent.next(now(), false)
     }
+}
+
+/// Real time. The clock of the runtime that the handle was dropped in may be paused.
+fn now() -> Instant {
+    std::time::Instant::now().into()
 }
 
 fn run() {
@@ -106,7 +111,7 @@ fn run() {
             return;
         }
         let due = all.iter().filter_map(Stopping::next).min();
-        let until_due = due.map(|due| due.saturating_duration_since(Instant::now()));
+        let until_due = due.map(|due| due.saturating_duration_since(now()));
         let wait = until_due.map_or(pause, |due| due.min(pause));
         drop(CHANGED.wait_timeout(shared, wait));
         pause = (pause * 2).min(LOOK.1);

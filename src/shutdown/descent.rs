@@ -46,8 +46,7 @@ pub(crate) enum Due {
 
 impl Descent {
     /// `is_of_system`: the child is a process of this machine.
-    pub(crate) fn new(ladder: Ladder, is_of_system: bool) -> Self {
-        let now = Instant::now();
+    pub(crate) fn new(ladder: Ladder, is_of_system: bool, now: Instant) -> Self {
         Self {
             rest: ladder.into_steps(),
             taken: Vec::new(),

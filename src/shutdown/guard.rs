@@ -28,6 +28,8 @@ pub(crate) struct Guard {
     queued: AtomicU64,
     written: AtomicU64,
     on_drop: Mutex<OnDrop>,
+    /// What is left of the tree of a child that has exited by itself is still to be killed.
+    kill_leftovers: AtomicBool,
     /// The child is being stopped. A drop goes on with that.
     stopping: AtomicBool,
     /// How many halves of the handle there are that can be dropped apart; 0 while it is whole.
@@ -48,6 +50,7 @@ impl Guard {
             queued: AtomicU64::new(0),
             written: AtomicU64::new(0),
             on_drop: Mutex::new(OnDrop::Kill),
+            kill_leftovers: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             halves: AtomicUsize::new(0),
             released: AtomicBool::new(false),
@@ -77,6 +80,14 @@ impl Guard {
         *self.on_drop.lock().unwrap_or_else(PoisonError::into_inner) = on_drop;
     }
 
+    pub(crate) fn set_kill_leftovers(&self, kill: bool) {
+        self.kill_leftovers.store(kill, Ordering::Relaxed);
+    }
+
+    pub(crate) fn kills_leftovers(&self) -> bool {
+        self.kill_leftovers.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn set_stopping(&self, stopping: bool) {
         self.stopping.store(stopping, Ordering::Relaxed);
     }
@@ -100,6 +111,10 @@ impl Guard {
             // The child may have exited already, and left others that were to go with it.
             let _ = process.signal_tree(Signal::KILL);
             return process.release(true);
+        }
+        if self.kills_leftovers() && !matches!(Arc::clone(&process).try_wait(), Ok(None)) {
+            let _ = process.signal_tree(Signal::KILL);
+            return process.release(false);
         }
         let mut on_drop = self.on_drop.lock().unwrap_or_else(PoisonError::into_inner);
         let on_drop = std::mem::take(&mut *on_drop);

@@ -2,6 +2,8 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) mod life;
+#[cfg(target_os = "linux")]
+mod mark;
 mod way;
 
 use std::{future::IntoFuture, time::Duration};
@@ -10,6 +12,8 @@ use process_io::{Command, DEFAULT_DRAIN_IDLE};
 use tokio::{io::AsyncWriteExt, task::JoinHandle};
 use tokio_util::io::simplex;
 
+#[cfg(target_os = "linux")]
+pub(crate) use mark::Mark;
 pub(crate) use way::{Left, Way};
 
 /// Far more than anything here takes, also on a loaded machine: only a hang reaches it.

@@ -255,20 +255,29 @@ impl Process {
             Scope::Child => Ok(()),
             Scope::Tree | Scope::Strayed => {
                 // Found first: once their parent has ended they are no more known as descendants.
-                if number == Signal::KILL.as_raw() {
+                let kill = number == Signal::KILL.as_raw();
+                if kill {
                     self.stop(state, scope);
                 }
                 while state.tree.grow(running.then_some(self.pid)) {
-                    if number != Signal::KILL.as_raw() {
+                    if !kill {
                         break;
                     }
                     state.tree.signal_outside(None, Signal::STOP.as_raw());
+                }
+                let group = self.kept_group(state);
+                // When the end of a process makes a stopped group an orphan the system sends SIGHUP and SIGCONT to that. So it
+                // is killed before.
+                if kill {
+                    state.tree.signal_outside(group, number);
                 }
                 let sent = match scope {
                     Scope::Tree => self.signal_group(state, number),
                     _ => self.signal_strayed(state, number),
                 };
-                state.tree.signal_outside(self.kept_group(state), number);
+                if !kill {
+                    state.tree.signal_outside(group, number);
+                }
                 sent
             }
         }
@@ -442,7 +451,11 @@ impl Process {
         let mut state = self.state();
         self.reap_locked(&mut state);
         let reaped = matches!(state.phase, Phase::Reaped(..) | Phase::Lost);
-        state.released |= reaped;
+        if reaped {
+            state.released = true;
+            // Nothing is sent any more, and each takes a descriptor.
+            state.tree = Tree::default();
+        }
         // A group may be adopted by the reaper, which asks for the state: not under its lock.
         drop(state);
         if reaped {

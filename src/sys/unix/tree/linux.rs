@@ -1,41 +1,76 @@
-//! By `/proc` and pidfds.
+//! By `/proc`, and pidfds as far as there are enough descriptors.
 
 use std::{
     fs,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     path::{Path, PathBuf},
     process,
 };
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, PidfdFlags, pidfd_open},
+    io::Errno,
+    process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open},
 };
 
 use super::{super::send, Entry};
 
-/// A process that cannot be mistaken for another, nor can its group, which it leads.
+/// A process that is not mistaken for another that has its number later.
 #[derive(Debug)]
-pub(super) struct Hold(OwnedFd);
+pub(super) enum Hold {
+    /// Nor is its group, if it leads one.
+    Pidfd(OwnedFd),
+    /// Told by when it was started, in ticks of the clock.
+    Started(Pid, u64),
+}
 
 impl Hold {
     pub(super) fn of(pid: Pid) -> Option<Self> {
-        pidfd_open(pid, PidfdFlags::empty()).ok().map(Self)
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(pidfd) if is_affordable(&pidfd) => return Some(Self::Pidfd(pidfd)),
+            Err(Errno::SRCH) => return None,
+            // There may be none at all, as in a sandbox.
+            Ok(_) | Err(_) => {}
+        }
+        let (entry, started) = stat(pid)?;
+        (!entry.is_zombie).then_some(Self::Started(pid, started))
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        let mut exited = [PollFd::new(&self.0, PollFlags::IN)];
-        poll(&mut exited, Some(&Timespec::default())) == Ok(0)
+        match self {
+            Self::Pidfd(pidfd) => {
+                let mut exited = [PollFd::new(pidfd, PollFlags::IN)];
+                poll(&mut exited, Some(&Timespec::default())) == Ok(0)
+            }
+            Self::Started(pid, then) => {
+                stat(*pid).is_some_and(|(entry, started)| started == *then && !entry.is_zombie)
+            }
+        }
     }
 
     pub(super) fn signal(&self, number: i32) {
-        let _ = send::to_pidfd(self.0.as_fd(), number);
+        let _ = match self {
+            Self::Pidfd(pidfd) => send::to_pidfd(pidfd.as_fd(), number),
+            Self::Started(pid, _) if self.is_alive() => send::to_process(*pid, number),
+            Self::Started(..) => Ok(()),
+        };
     }
 
-    /// Before Linux 6.9 it reaches nobody.
+    /// To the group that it leads. By a pidfd it reaches nobody before Linux 6.9.
     pub(super) fn signal_group(&self, number: i32) {
-        let _ = send::to_group_of_pidfd(self.0.as_fd(), number);
+        let _ = match self {
+            Self::Pidfd(pidfd) => send::to_group_of_pidfd(pidfd.as_fd(), number),
+            Self::Started(pid, _) if self.is_alive() => send::to_group(*pid, number),
+            Self::Started(..) => Ok(()),
+        };
     }
+}
+
+/// A large tree must not take all the descriptors that this process may have. The system gives the lowest number that is free.
+fn is_affordable(fd: &OwnedFd) -> bool {
+    let limit = getrlimit(Resource::Nofile).current;
+    let number = u64::try_from(fd.as_raw_fd()).unwrap_or(u64::MAX);
+    limit.is_none_or(|limit| number < limit / 2)
 }
 
 /// The children of a process. Those of each of its threads are listed apart.
@@ -73,16 +108,24 @@ pub(super) fn members(group: Pid) -> Option<Vec<(Pid, Entry)>> {
 }
 
 pub(super) fn entry(pid: Pid) -> Option<Entry> {
+    Some(stat(pid)?.0)
+}
+
+/// With when it was started.
+fn stat(pid: Pid) -> Option<(Entry, u64)> {
     // The name, in parentheses, may hold anything.
     let stat = fs::read(folder(pid).join("stat")).ok()?;
     let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
     let fields = std::str::from_utf8(&stat[after_name..]).ok()?;
     let mut fields = fields.split_ascii_whitespace();
-    Some(Entry {
+    let entry = Entry {
         is_zombie: matches!(fields.next()?, "Z" | "X"),
         parent: fields.next()?.parse().ok()?,
         group: fields.next()?.parse().ok()?,
-    })
+    };
+    // `starttime`, the 22nd field of proc_pid_stat(5); the fifth was the last one so far.
+    let started = fields.nth(16)?.parse().ok()?;
+    Some((entry, started))
 }
 
 fn all() -> impl Iterator<Item = (Pid, Entry)> {

@@ -84,9 +84,10 @@ impl Tree {
         self.found.iter().any(|found| found.hold.is_alive())
     }
 
-    /// Sends a signal to all that were found and are not in `group`. What cannot be delivered is left.
+    /// Sends a signal to all that were found and are not in `group`, to children before their parents. What cannot be
+    /// delivered is left.
     pub(super) fn signal_outside(&self, group: Option<Pid>, number: i32) {
-        for Descendant { pid, hold } in &self.found {
+        for Descendant { pid, hold } in self.found.iter().rev() {
             let its_group = getpgid(Some(*pid)).ok();
             if group.is_some() && its_group == group {
                 continue;
