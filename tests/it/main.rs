@@ -33,6 +33,7 @@ mod timed;
 mod tracing;
 mod trees;
 mod usage;
+mod wants_the_terminal;
 mod wrapper;
 mod wrapper_ecosystem;
 
