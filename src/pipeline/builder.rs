@@ -1,6 +1,12 @@
 //! [`Pipeline`]: several commands, the output of each the input of the next.
 
-use std::{ffi::OsString, fmt, future::IntoFuture, io, iter, sync::Arc};
+use std::{
+    ffi::OsString,
+    fmt,
+    future::IntoFuture,
+    io, iter,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 use tokio::{io::AsyncWrite, process::Command, runtime::Handle, time::Instant};
 
@@ -397,6 +403,7 @@ impl Started {
         Stages {
             processes: std::mem::take(&mut self.processes),
             own_group: self.own_group,
+            told_stop: AtomicUsize::new(usize::MAX),
             _pipes: std::mem::take(&mut self.pipes),
         }
     }

@@ -245,7 +245,7 @@ impl Driver {
     /// Reads a piece of `source` and leaves all else alone, for that has to move only when there is nothing to
     /// read here. Not for ever, though: the exit has to be seen also while a descendant keeps writing.
     pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>, source: Source) -> Option<bool> {
-        if self.hasty == MAX_HASTY || !self.exit.is_running() {
+        if self.hasty == MAX_HASTY || !self.exit.is_running() || self.stop.has_untold_stop() {
             self.hasty = 0;
             return None;
         }
@@ -277,8 +277,9 @@ impl Driver {
         if let Some(signal) = stopped {
             self.note_stopped(signal);
         }
-        // What is in the pipe of a dead child will raise no further event.
-        let ask = direct || !self.exit.is_running();
+        // What is in the pipe of a dead child will raise no further event; that of one that has been stopped is read before the
+        // stop is told.
+        let ask = direct || !self.exit.is_running() || self.stop.has_untold_stop();
         let steps = [
             self.stdout.poll_step(cx, want[0], ask),
             self.stderr.poll_step(cx, want[1], ask),
@@ -346,7 +347,11 @@ impl Driver {
         self.stderr.close();
         self.stages.close();
         self.elapsed = Some(self.guard.started.elapsed());
-        self.guard.release();
+        match self.exit.status {
+            Some(_) => self.guard.release(),
+            // It could not be waited for, and may be running.
+            None => self.guard.let_go(),
+        }
         self.record();
         self.guard.span.exited(self.exit.status);
     }

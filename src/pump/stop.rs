@@ -43,6 +43,11 @@ impl Stop {
         (self.descent.as_ref()).is_some_and(|descent| !descent.is_ended())
     }
 
+    /// The terminal has stopped the child, and nobody has been told.
+    pub(super) fn has_untold_stop(&self) -> bool {
+        self.untold_stop.is_some()
+    }
+
     /// The run is or was stopped. Nothing is waited for that there is no room for.
     pub(super) fn is_cut(&self) -> bool {
         self.cause.is_some() || self.descent.is_some()
@@ -369,11 +374,8 @@ impl Driver {
     /// Why nothing moves, once: the terminal has stopped the child.
     pub(super) fn take_stopped_error(&mut self) -> Option<Error> {
         // What is being stopped for good is continued, or killed.
-        let signal = self
-            .stop
-            .untold_stop
-            .take()
-            .filter(|_| !self.stop.is_cut())?;
+        let untold = self.stop.untold_stop.take();
+        let signal = untold.filter(|_| self.exit.is_running() && !self.stop.is_cut())?;
         let error = self.error(Kind::Stopped(signal));
         Some(
             error

@@ -48,9 +48,9 @@ pub trait Process: Send + Sync + 'static {
     }
 
     /// Resolves when the child is stopped because it wants a terminal that it may not use (`SIGTTIN`, `SIGTTOU`), which is told
-    /// as an error by whatever is awaited; with `again` the next time after that. `None` where that cannot be.
-    fn wait_stopped(self: Arc<Self>, again: bool) -> Option<BoxFuture<'static, Signal>> {
-        let _ = again;
+    /// as an error by whatever is awaited. It is called again after that: each stop is to be told once. `None` where that
+    /// cannot be.
+    fn wait_stopped(self: Arc<Self>) -> Option<BoxFuture<'static, Signal>> {
         None
     }
 

@@ -62,9 +62,9 @@ impl Process for sys::Process {
         self.stopped().map(Signal::from_raw)
     }
 
-    fn wait_stopped(self: Arc<Self>, again: bool) -> Option<BoxFuture<'static, Signal>> {
+    fn wait_stopped(self: Arc<Self>) -> Option<BoxFuture<'static, Signal>> {
         let may_be = self.may_be_stopped();
-        may_be.then(|| self.wait_stopped(again).map(Signal::from_raw).boxed())
+        may_be.then(|| self.wait_stopped().map(Signal::from_raw).boxed())
     }
 
     fn is_tree_alive(&self) -> bool {

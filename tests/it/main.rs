@@ -43,6 +43,7 @@ mod timed;
 mod tracing;
 mod trees;
 mod usage;
+mod wants_the_terminal;
 mod window_limits;
 mod wrapper;
 mod wrapper_ecosystem;

@@ -1,12 +1,13 @@
 //! A child: its exit is seen without reaping it, so that its pid and its group stay ours until the end.
 
 use std::{
-    future::poll_fn,
+    future::{pending, poll_fn},
     io,
     os::fd::BorrowedFd,
     pin::pin,
     process::ExitStatus,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    task::Poll,
     thread,
     time::Duration,
 };
@@ -70,6 +71,8 @@ struct State {
     released: bool,
     /// Who has been found when a signal was sent to its tree.
     tree: Tree,
+    /// The signal of the last stop that [`wait_stopped`](Process::wait_stopped) has taken from the system.
+    taken_stop: Option<i32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +102,7 @@ impl Process {
                 phase: Phase::Running,
                 released: false,
                 tree: Tree::default(),
+                taken_stop: None,
             }),
         };
         if process.descriptor().is_none() {
@@ -181,7 +185,8 @@ impl Process {
         if let Phase::Reaped(..) | Phase::Lost = state.phase {
             return Ok(());
         }
-        state.phase = match (self.waitid(WaitIdOptions::EXITED), state.phase) {
+        let status = self.waitid(WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        state.phase = match (status, state.phase) {
             (Ok(None), Phase::Running) => Phase::Running,
             (Ok(Some(status)), _) => Phase::Exited(to_exit_status(&status)),
             // A zombie does not come back to life.
@@ -198,8 +203,21 @@ impl Process {
         let Phase::Running = state.phase else {
             return None;
         };
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED | WaitIdOptions::NOWAIT;
+        match self.waitid(options).ok()? {
+            Some(status) => status.stopping_signal(),
+            // It has neither gone on since nor been stopped again.
+            None => state.taken_stop,
+        }
+    }
+
+    /// The signal of a stop that has not been taken. The status is taken from the system, which so tells two stops apart also
+    /// when the child has gone on between them for a moment only.
+    fn take_stop(&self) -> Option<i32> {
+        let mut state = self.state();
         let status = self.waitid(WaitIdOptions::STOPPED).ok()??;
-        status.stopping_signal()
+        state.taken_stop = status.stopping_signal();
+        state.taken_stop
     }
 
     /// Whether [`wait_stopped`](Self::wait_stopped) may ever resolve.
@@ -208,18 +226,22 @@ impl Process {
     }
 
     /// Resolves when the terminal of this process has stopped the child, because it is in a group of its own and wanted to
-    /// read from it or to write to it. With `again` it has been stopped so before, and has to go on first.
-    pub(crate) async fn wait_stopped(self: Arc<Self>, mut again: bool) -> i32 {
+    /// read from it or to write to it. Each stop is told once.
+    pub(crate) async fn wait_stopped(self: Arc<Self>) -> i32 {
+        // It is polled also by what does not wait, and so perhaps outside of a runtime.
+        poll_fn(|_| match Handle::try_current() {
+            Ok(_) => Poll::Ready(()),
+            Err(_) => Poll::Pending,
+        })
+        .await;
         let Ok(mut children) = signal(SignalKind::child()) else {
-            return std::future::pending().await;
+            return pending().await;
         };
         loop {
-            let stopped = self.stopped().filter(|signal| is_of_terminal(*signal));
-            match stopped {
-                Some(signal) if !again => return signal,
-                stopped => again = stopped.is_some(),
-            }
-            children.recv().await;
+            match self.take_stop() {
+                Some(signal) if is_of_terminal(signal) => return signal,
+                _ => children.recv().await,
+            };
         }
     }
 
@@ -503,9 +525,9 @@ impl Process {
         None
     }
 
-    /// Asks without reaping. A pidfd is never another child's, as a number may be if somebody else has reaped this one.
+    /// Asks without waiting. A pidfd is never another child's, as a number may be if somebody else has reaped this one.
     fn waitid(&self, options: WaitIdOptions) -> rustix::io::Result<Option<WaitIdStatus>> {
-        let options = options | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let options = options | WaitIdOptions::NOHANG;
         #[cfg(target_os = "linux")]
         if let Some(pidfd) = self.descriptor() {
             match waitid(WaitId::PidFd(pidfd), options) {

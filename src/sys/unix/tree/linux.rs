@@ -1,7 +1,8 @@
 //! By `/proc`, and pidfds as far as there are enough descriptors.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::Read,
     os::fd::{AsFd, AsRawFd, OwnedFd},
     path::{Path, PathBuf},
     process,
@@ -73,32 +74,43 @@ fn is_affordable(fd: &OwnedFd) -> bool {
     limit.is_none_or(|limit| number < limit / 2)
 }
 
-/// The children of a process. Those of each of its threads are listed apart.
-pub(super) fn children(parent: Pid) -> Vec<Pid> {
-    if !is_ours() {
-        return Vec::new();
-    }
-    let Ok(threads) = fs::read_dir(folder(parent).join("task")) else {
-        return Vec::new();
-    };
-    let mut children = Vec::new();
-    for thread in threads.flatten() {
-        match fs::read_to_string(thread.path().join("children")) {
-            Ok(list) => children.extend(list.split_whitespace().filter_map(pid)),
-            // The thread has ended.
-            Err(_) if !thread.path().exists() => {}
-            // Only a kernel with `CONFIG_PROC_CHILDREN` has these lists.
-            Err(_) => return children_by_all(parent),
-        }
-    }
-    children
+/// Who is whose child.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    /// All processes, where each has no list of its children.
+    all: Option<Vec<(Pid, Entry)>>,
 }
 
-fn children_by_all(parent: Pid) -> Vec<Pid> {
-    all()
-        .filter(|(_, entry)| entry.parent == super::super::raw(parent))
-        .map(|(pid, _)| pid)
-        .collect()
+impl Lists {
+    /// The children of a process. Those of each of its threads are listed apart.
+    pub(super) fn children(&mut self, parent: Pid) -> Vec<Pid> {
+        if self.all.is_none() && !is_ours() {
+            return Vec::new();
+        }
+        if let Some(all) = &self.all {
+            return children_among(all, parent);
+        }
+        let Ok(threads) = fs::read_dir(folder(parent).join("task")) else {
+            return Vec::new();
+        };
+        let mut children = Vec::new();
+        for thread in threads.flatten() {
+            match fs::read_to_string(thread.path().join("children")) {
+                Ok(list) => children.extend(list.split_whitespace().filter_map(pid)),
+                // The thread has ended.
+                Err(_) if !thread.path().exists() => {}
+                // Only a kernel with `CONFIG_PROC_CHILDREN` has these lists.
+                Err(_) => return children_among(self.all.insert(all().collect()), parent),
+            }
+        }
+        children
+    }
+}
+
+fn children_among(all: &[(Pid, Entry)], parent: Pid) -> Vec<Pid> {
+    let parent = super::super::raw(parent);
+    let children = all.iter().filter(|(_, entry)| entry.parent == parent);
+    children.map(|(pid, _)| *pid).collect()
 }
 
 /// The members of a group.
@@ -113,8 +125,13 @@ pub(super) fn entry(pid: Pid) -> Option<Entry> {
 
 /// With when it was started.
 fn stat(pid: Pid) -> Option<(Entry, u64)> {
+    // One read has all of it at once, and more than is asked for here.
+    let mut buffer = [0; 512];
+    let length = (File::open(folder(pid).join("stat")).ok()?)
+        .read(&mut buffer)
+        .ok()?;
+    let stat = &buffer[..length];
     // The name, in parentheses, may hold anything.
-    let stat = fs::read(folder(pid).join("stat")).ok()?;
     let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
     let fields = std::str::from_utf8(&stat[after_name..]).ok()?;
     let mut fields = fields.split_ascii_whitespace();
