@@ -13,6 +13,21 @@
 //! makes a finished child look unfinished. A child that is dropped lives on, or stays as a zombie. Here
 //! none of this can happen, whatever you await and wherever you stop awaiting it.
 //!
+//! # Ctrl-C
+//!
+//! One hazard is left by default. A child is in a process group of its own, so a Ctrl-C at the terminal reaches this process alone.
+//! If that ends this process, as `SIGINT` does unless it is handled, nothing is dropped, and **the children run on**. The same
+//! goes for `SIGTERM`, `SIGKILL` and [`std::process::exit`]. What helps:
+//!
+//! - [`die_with_parent(true)`](Builder::die_with_parent) kills a child with all its group when this process ends, however it
+//!   ends.
+//! - A program that handles the signal, as with `tokio::signal::ctrl_c`, and returns from `main`, drops its handles, and
+//!   so kills its children.
+//! - [`process_group(false)`](Builder::process_group) leaves the child in this process's group, where Ctrl-C reaches it. But then a
+//!   kill reaches its live descendants alone, and not those that have lost their parent.
+//!
+//! On Windows, too, a child is in a console process group of its own, and Ctrl-C does not reach it.
+//!
 //! # First steps
 //!
 //! Run a command to its end, with input:
@@ -89,7 +104,7 @@
 //!   descendants, and is reaped, always. A child that has exited by itself leaves what it leaves, unless it is to
 //!   [kill that too](Builder::kill_leftovers). Out of reach is a daemon: what has left the group and lost its parent.
 //! - **No thread, no task, no channel.** Your task does the work. Only a child whose handle is dropped before its
-//!   exit is reaped by a small thread, which ends when there are none.
+//!   exit is reaped, or [stopped](OnDrop::Shutdown), by a small thread, which ends when there are none.
 //!
 //! # Cancel safety
 //!
@@ -104,6 +119,7 @@
 //! | [`wait`](ProcessIo::wait), [`output`](ProcessIo::output), [`Control::wait`] | call it again |
 //! | [`copy_to`](ProcessIo::copy_to), [`splice_to`](ProcessIo::splice_to) | what the writer has not taken stays in the handle |
 //! | [`shutdown`](ProcessIo::shutdown) | the child is killed at once; nothing of its output is lost |
+//! | [`start`](Builder::start) | no child is left |
 //! | `Stream`, `Sink` | as those traits say: no item is lost |
 //! | `.await` on a [`Builder`], a [`Pipeline`] or a [`ProcessIo`] | the future owns the child, and so kills it |
 //! | [`ProcessIOWrapper`] | as `AsyncRead` and `AsyncWrite` say: `read` and `write` lose nothing, `write_all` loses count |

@@ -46,14 +46,22 @@ pub(crate) const FULL_PIPE: usize = 30 << 10;
 /// half keeps the child busy. The kernel locks a pipe while it copies, so fewer and larger reads wait less often for
 /// the child's writes.
 pub(crate) const MAX_TRANSFER: usize = 128 << 10;
-/// As much as may be kept while somebody looks for something in it, however low the limit is.
-pub(crate) const MIN_WINDOW: usize = 64 << 10;
+/// As much as [`expect`](crate::ProcessIo::expect) may keep, however low the limit is.
+pub(crate) const MIN_SEARCH: usize = 64 << 10;
 /// Pieces received in a row without a look at the other pipes and the exit.
 pub(crate) const MAX_HASTY: u8 = 16;
 /// Pieces received in a row from one stream before the kernel is asked about the other.
 pub(crate) const MAX_PASSED_OVER: u8 = 4;
 /// Reads or writes done in one poll before the task lets others run.
 pub(crate) const STEPS_PER_POLL: usize = 32;
+/// What one unit of tokio's cooperative budget, of which a task has 128 until it yields, pays for: so many bytes that are
+/// handed out in small parts, such as lines. tokio's own `lines` take a unit for a read of 8 KiB.
+pub(crate) const BUDGET_UNIT: usize = 2 << 10;
+/// A line costs as much as so many bytes, besides its own.
+pub(crate) const LINE_COST: usize = 32;
+/// Lines handed out before it is looked what they cost: few enough that nobody waits long for them, and so many that it costs
+/// nothing to look.
+pub(crate) const LINES_AT_ONCE: usize = 256;
 /// How much of stderr an error carries.
 pub(crate) const ERROR_TAIL: usize = 4 << 10;
 

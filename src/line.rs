@@ -187,12 +187,17 @@ pub enum Terminator {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum LongLine {
     /// Its head is a line that ends in [`LineEnd::Limit`]; the rest is dropped, and counted in
-    /// [`omitted`](crate::ProcessIo::omitted). The default.
-    #[default]
+    /// [`omitted`](crate::ProcessIo::omitted).
     Cut,
     /// It comes in pieces, of which all but the last end in [`LineEnd::Limit`].
     Split,
-    /// It is dropped, counted, and an error for which [`is_limit`](crate::Error::is_limit) holds.
+    /// It is an error for which [`is_limit`](crate::Error::is_limit) holds. The default.
+    ///
+    /// What has come of the line is still there then:
+    /// [`set_line_options`](crate::ProcessIo::set_line_options) with [`Cut`](LongLine::Cut) or [`Split`](LongLine::Split) and the
+    /// next call take it as that says, and [`recv`](crate::ProcessIo::recv) and its kin as bytes. If the next line is asked for
+    /// by the same rules, the long one is dropped and counted in [`omitted`](crate::ProcessIo::omitted).
+    #[default]
     Fail,
 }
 
@@ -209,7 +214,7 @@ pub struct LineOptions {
 }
 
 impl Default for LineOptions {
-    /// `\n` or `\r\n`, [`DEFAULT_MAX_LINE_LENGTH`], [`LongLine::Cut`].
+    /// `\n` or `\r\n`, [`DEFAULT_MAX_LINE_LENGTH`], [`LongLine::Fail`].
     fn default() -> Self {
         Self {
             terminator: Terminator::default(),

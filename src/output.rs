@@ -4,10 +4,7 @@ use std::{borrow::Cow, process::ExitStatus, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{
-    error::{Error, Kind, Result},
-    limits::ERROR_TAIL,
-};
+use crate::error::{Error, Kind, Result, Secrets};
 
 /// What a run left: how the child ended, what it wrote, and what is worth knowing about how.
 ///
@@ -27,7 +24,7 @@ use crate::{
 #[non_exhaustive]
 pub struct Output {
     /// How the child ended. `None` only in the partial output of an error, when the child was still
-    /// running.
+    /// running or had not been started.
     pub status: Option<ExitStatus>,
     /// What it wrote to standard output, within the limit.
     pub stdout: Bytes,
@@ -54,6 +51,8 @@ pub struct Output {
     /// How each stage of a [`Pipeline`](crate::Pipeline) did, in order; empty for a single child.
     pub stages: Vec<StageOutput>,
     pub(crate) command: Option<Arc<str>>,
+    /// What an error is not to show of stderr.
+    pub(crate) secrets: Secrets,
     /// From the start of the child until its exit was seen.
     pub(crate) ran: Duration,
 }
@@ -79,7 +78,8 @@ pub struct Usage {
 pub struct StageOutput {
     /// The command line of the stage.
     pub command: Arc<str>,
-    /// How it ended. `None` only in the partial output of an error, when it was still running.
+    /// How it ended. `None` only in the partial output of an error, when it was still running, or when the run was cut
+    /// short before all stages had been started.
     pub status: Option<ExitStatus>,
     /// What it wrote to standard error, within the limit, which holds for each stage.
     pub stderr: Bytes,
@@ -136,13 +136,13 @@ impl Output {
             Some(stage) => (Some(stage.command.clone()), &stage.stderr),
             None => (None, &self.stderr),
         };
-        let tail = stderr.len().saturating_sub(ERROR_TAIL);
+        let tail = (stderr.len()).saturating_sub(Error::tail_len(&self.secrets));
         Err(Error::new(Kind::Failed)
             .with_command(self.command.clone())
             .with_stage(stage)
             .with_status(self.status)
             .with_elapsed(Some(self.ran))
-            .with_stderr_tail(stderr.slice(tail..))
+            .with_stderr_tail(stderr.slice(tail..), self.secrets.clone())
             .with_output(self))
     }
 }

@@ -10,6 +10,20 @@ use tokio_util::io::ReaderStream;
 use crate::limits::OUTBOX_HIGH_WATER;
 
 /// What one of the child's standard streams is connected to.
+///
+/// # What a descriptor brings along
+///
+/// With [`Inherit`](Redirect::Inherit) and [`File`](Redirect::File) the child and this process share one open file description
+/// (`open(2)`), as with [`std::process::Stdio`], and with it all that belongs to that on Unix:
+///
+/// - Its status flags. If `O_NONBLOCK` is set, as for the pipes and sockets of tokio, the child finds it set, and most programs
+///   take the `EAGAIN` of a pipe that is empty or full for an error. If the child sets it, as on a terminal that it inherits,
+///   it is set for this process and its other children as well. Clear it before the child is started, with
+///   `into_blocking_fd` of tokio's pipes or `into_std` and `set_nonblocking(false)` of its sockets.
+/// - Its position: what one of them reads or writes moves it on for the other.
+/// - Its owner. A child that runs as another user can use it, but not always open it again: `/dev/stderr` and `/proc/self/fd/2`
+///   are opened with the rights of the child's user, and for a socket not at all (`proc(5)`). The same is true of a
+///   [`Pipe`](Redirect::Pipe), which belongs to the user that this process runs as.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub enum Redirect {
@@ -20,8 +34,13 @@ pub enum Redirect {
     Null,
     /// Whatever ours is. A child that is to read from the terminal must not be in a process group of its own,
     /// see [`process_group`](crate::Builder::process_group): the system would stop it.
+    ///
+    /// What is [said of files](Redirect#what-a-descriptor-brings-along) holds for it too. If ours is closed, so is the child's.
     Inherit,
-    /// A file, used by the child directly, from and at the descriptor's own position.
+    /// A file, a pipe or a socket, used by the child directly, from and at the descriptor's own position.
+    ///
+    /// The child gets it as this stream alone: from here on no process that is started has it under its own number, whether or
+    /// not it was opened to be closed at `execve(2)` (on Windows: not to be inherited).
     File(File),
 }
 
@@ -59,6 +78,11 @@ impl Input {
     ///
     /// If it fails, the child sees end-of-file, and the run an error for which
     /// [`is_input`](crate::Error::is_input) holds.
+    ///
+    /// Of `tokio::io::stdin()` a read is made on a thread of its own that cannot be cancelled: when the run is over, or this
+    /// is dropped, it still waits for the next input, takes it, and keeps the runtime from shutting down until then. So does
+    /// any reader of tokio's blocking pool on a terminal or a pipe. To pass our stdin on use [`Redirect::Inherit`]; else end with
+    /// [`shutdown_background`](tokio::runtime::Runtime::shutdown_background) or [`exit`](std::process::exit).
     pub fn reader<R: AsyncRead + Send + 'static>(reader: R) -> Self {
         Self(Feed::Stream(Box::pin(ReaderStream::with_capacity(
             reader,

@@ -13,9 +13,10 @@ use std::{
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, poll};
 use process_io::{
-    CancellationToken, Event, Ladder, Output, ProcessIOWrapper, ProcessIo, Recv, Signal, Source,
-    Step,
+    CancellationToken, Drain, Event, Ladder, Output, ProcessIOWrapper, ProcessIo, Recv, Signal,
+    Source, Step,
 };
+use rustix::process::Pid;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
@@ -42,6 +43,9 @@ pub(crate) const SHAPES: &[(&str, Run)] = &[
     ("token cancelled", |_| token().boxed()),
     ("dies with parent", |n| guarded(n).boxed()),
     ("detached", |_| detached().boxed()),
+    ("leaves a daemon", |_| daemon().boxed()),
+    ("is stopped", |_| stopped().boxed()),
+    ("is traced", |_| traced().boxed()),
     ("lines", |n| lines(n).boxed()),
     ("prompt", |n| prompt(n).boxed()),
     ("as a file", |n| as_a_file(n).boxed()),
@@ -185,7 +189,8 @@ async fn stubborn() -> Checked {
 
 /// The descendant holds the pipe, and would for ever.
 async fn leaky() -> Checked {
-    let output = ProcessIo::builder(sh("sleep 1000000 & echo done")).await?;
+    let run = ProcessIo::builder(sh("sleep 1000000 & echo done"));
+    let output = run.kill_leftovers(true).await?;
     succeeded(&output)?;
     check(output.pipes_held, || {
         "nobody is said to hold the pipe".to_owned()
@@ -264,6 +269,7 @@ async fn guarded(n: u64) -> Checked {
     let input = part(n);
     let script = "sleep 1000000 </dev/null >/dev/null 2>&1 & exec cat";
     let run = ProcessIo::builder(sh(script)).die_with_parent(true);
+    let run = run.kill_leftovers(true);
     let output = run.input(input.clone()).await?.check()?;
     same(output.stdout, input)
 }
@@ -275,6 +281,59 @@ async fn detached() -> Checked {
     check(status.code() == Some(5), || {
         format!("it ended with {status}")
     })?;
+    Ok(0)
+}
+
+/// What it leaves when it exits by itself lives on, at whatever moment the run is over.
+async fn daemon() -> Checked {
+    let script = "setsid sh -c 'echo $$; exec sleep 1000000 >/dev/null 2>&1' & exit 0";
+    let output = ProcessIo::builder(sh(script))
+        .drain(Drain::UntilEof)
+        .await?;
+    succeeded(&output)?;
+    let text = output.stdout_lossy();
+    let pid = text.trim().parse().ok().and_then(Pid::from_raw);
+    let pid = pid.ok_or_else(|| format!("no pid: {text:?}"))?;
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
+    Ok(output.stdout.len() as u64)
+}
+
+/// It acts on a signal all the same.
+async fn stopped() -> Checked {
+    let mut io = ProcessIo::spawn(sh(
+        "trap 'exit 9' TERM; echo ready; kill -STOP $$; sleep 1000000",
+    ))?;
+    io.expect("ready\n").await?;
+    let ladder = Ladder::kill().signal(Signal::TERM, Duration::from_secs(60));
+    let report = io.shutdown(ladder).await?;
+    check(
+        report.ended_by() == Some(Step::Signal(Signal::TERM)),
+        || format!("{report}"),
+    )?;
+    Ok(6)
+}
+
+/// Its tracer, which needs Python, holds its zombie for a while.
+async fn traced() -> Checked {
+    const TRACER: &str = "\
+import ctypes, sys
+trace = ctypes.CDLL(None, use_errno=True).ptrace
+trace.argtypes = [ctypes.c_long] * 4
+SEIZE = 0x4206
+print('seized' if trace(SEIZE, int(sys.argv[1]), 0, 0) == 0 else 'refused', flush=True)
+sys.stdin.read()
+";
+    let io = ProcessIo::spawn(command("cat", &[]))?;
+    let pid = io.id().ok_or("no pid")?.to_string();
+    let mut tracer = match ProcessIo::spawn(command("python3", &["-c", TRACER, &pid])) {
+        Ok(tracer) => tracer,
+        Err(error) if error.is_not_found() => return Ok(0),
+        Err(error) => return Err(error.into()),
+    };
+    tracer.expect("\n").await?;
+    drop(io);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    succeeded(&tracer.output().await?)?;
     Ok(0)
 }
 

@@ -5,7 +5,10 @@ use std::{mem, ops::Deref};
 use bytes::{Buf, Bytes};
 
 use super::Newlines;
-use crate::sys::{Slice, Sliced};
+use crate::{
+    limits::{LINE_COST, LINES_AT_ONCE},
+    sys::{Slice, Sliced},
+};
 
 /// The bytes at the front of an inbox.
 ///
@@ -28,6 +31,9 @@ struct PlainLines {
     /// Of these, those that have not been taken.
     newlines: Newlines,
     max_line_length: usize,
+    /// So many were granted, and so much of the bytes had been taken by then.
+    granted: usize,
+    granted_at: usize,
 }
 
 impl Front {
@@ -64,11 +70,36 @@ impl Front {
     /// From here on, [`take_line`](Front::take_line) takes each line that ends with a newline and has at most
     /// `max_line_length` bytes.
     pub(super) fn begin_lines(&mut self, max_line_length: usize) {
-        self.lines = (!self.is_empty()).then(|| PlainLines {
-            sliced: Sliced::new(self.bytes.clone()),
-            newlines: Newlines::after(self.taken),
-            max_line_length,
+        self.lines = (!self.is_empty()).then(|| {
+            let sliced = Sliced::new(self.bytes.clone());
+            PlainLines {
+                sliced,
+                newlines: Newlines::after(self.taken),
+                max_line_length,
+                granted: 0,
+                granted_at: self.taken,
+            }
         });
+        self.grant_lines();
+    }
+
+    /// Lets [`LINES_AT_ONCE`] lines be taken.
+    pub(super) fn grant_lines(&mut self) {
+        if let Some(lines) = &mut self.lines {
+            lines.granted = LINES_AT_ONCE;
+            lines.sliced.grant(LINES_AT_ONCE);
+        }
+    }
+
+    /// Lets no line be taken until some are granted again; what those cost that were taken since the last time.
+    pub(super) fn revoke_lines(&mut self) -> usize {
+        let Some(lines) = &mut self.lines else {
+            return 0;
+        };
+        let taken = mem::take(&mut lines.granted) - lines.sliced.granted();
+        lines.sliced.grant(0);
+        let bytes = self.taken - mem::replace(&mut lines.granted_at, self.taken);
+        taken * LINE_COST + bytes
     }
 
     /// From here on it takes none.
@@ -76,7 +107,8 @@ impl Front {
         self.lines = None;
     }
 
-    /// The way of nearly every line. `None` if the next one is something else.
+    /// The way of nearly every line. `None` if the next one is something else, or so many have been taken that more have
+    /// to be [granted](Front::grant_lines).
     #[inline(always)]
     pub(super) fn take_line(&mut self) -> Option<Slice> {
         let lines = self.lines.as_mut()?;
@@ -86,8 +118,8 @@ impl Front {
         if len > lines.max_line_length {
             return None;
         }
+        let line = lines.sliced.try_slice(self.taken, self.taken + len)?;
         lines.newlines.pass();
-        let line = lines.sliced.slice(self.taken, self.taken + len);
         self.taken = at + 1;
         Some(line)
     }

@@ -8,7 +8,7 @@ use super::{
     scan::{Cut, Scan, half},
 };
 use crate::{
-    limits::{Limit, MAX_COPY, MIN_WINDOW, Overflow},
+    limits::{Limit, MAX_COPY, Overflow},
     line::{LineEnd, LineOptions, Terminator},
     sys::Slice,
 };
@@ -74,9 +74,9 @@ impl Inbox {
         }
     }
 
-    /// Room to the limit, whatever is to happen there, but to [`MIN_WINDOW`] at least: somebody is waiting to take it.
-    pub(crate) fn room_to_limit(&self) -> usize {
-        self.limit.bytes.max(MIN_WINDOW).saturating_sub(self.len())
+    /// Room to the limit, whatever is to happen there, or to `floor` if that is more.
+    pub(crate) fn room_to_limit(&self, floor: usize) -> usize {
+        self.limit.bytes.max(floor).saturating_sub(self.len())
     }
 
     /// Where the next bytes are read to; to be followed by [`received`](Inbox::received).
@@ -113,6 +113,14 @@ impl Inbox {
     /// Takes everything as one piece.
     pub(crate) fn take_all(&mut self) -> Bytes {
         self.take_joined(usize::MAX)
+    }
+
+    /// Takes as one piece as much as the limit allows, whatever is to happen there; everything, if that is nothing.
+    pub(crate) fn take_to_limit(&mut self) -> Bytes {
+        match self.limit.bytes {
+            0 => self.take_all(),
+            bytes => self.take_joined(bytes),
+        }
     }
 
     /// Takes as one piece what the limit lets us keep; what is over an [`Overflow::Fail`] limit stays.
@@ -174,11 +182,21 @@ impl Inbox {
         self.kept.push(bytes);
     }
 
-    /// Takes the next line if it is what nearly every line is: whole, and in a block of them. Otherwise
-    /// [`take_line`](Inbox::take_line) knows.
+    /// Takes the next line if it is what nearly every line is: whole, in a block of them, and
+    /// [granted](Inbox::grant_plain_lines). Otherwise [`take_line`](Inbox::take_line) knows.
     #[inline(always)]
     pub(crate) fn take_plain_line(&mut self) -> Option<Slice> {
         self.front.take_line()
+    }
+
+    /// Lets some plain lines be taken.
+    pub(crate) fn grant_plain_lines(&mut self) {
+        self.front.grant_lines();
+    }
+
+    /// Lets no plain line be taken until some are granted again; what those cost that were taken since the last time.
+    pub(crate) fn revoke_plain_lines(&mut self) -> usize {
+        self.front.revoke_lines()
     }
 
     /// Lines are to be taken by other rules from here on.

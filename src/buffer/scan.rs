@@ -13,6 +13,8 @@ pub(super) struct Scan {
     terminator: Terminator,
     /// The front is the rest of a line that was too long: it is dropped up to its terminator.
     skipping: bool,
+    /// The front is a line that is too long, and that has been told.
+    refused: bool,
     /// A `\n` at the front is the second half of a `\r\n` whose `\r` has ended the line.
     after_return: bool,
 }
@@ -30,7 +32,7 @@ pub(super) enum Cut {
     Drop(usize),
     /// So many bytes belong to a terminator.
     Swallow(usize),
-    /// A line is too long, and that is an error.
+    /// A line is too long, and that is an error. It is not taken.
     TooLong,
     /// More is needed.
     More,
@@ -45,6 +47,7 @@ impl Scan {
     /// The front was dropped: it has to be looked at again.
     pub(super) fn recheck(&mut self) {
         self.clean = 0;
+        self.refused = false;
     }
 
     /// What `data` begins with. The caller does what it says before it asks again.
@@ -52,11 +55,12 @@ impl Scan {
         if let n @ 1.. = self.swallow(data) {
             return Cut::Swallow(n);
         }
+        let refused = std::mem::take(&mut self.refused);
         self.look_for(options.terminator);
         let found = find(&data[self.clean..], options.terminator).map(|at| self.clean + at);
         self.clean = 0;
         let Some(at) = found else {
-            return self.unterminated(data, options, eof);
+            return self.unterminated(data, options, eof, refused);
         };
         self.after_return = options.terminator == Terminator::CarriageReturn && data[at] == b'\r';
         if self.skipping {
@@ -66,7 +70,7 @@ impl Scan {
         let crlf = options.terminator == Terminator::Newline && at > 0 && data[at - 1] == b'\r';
         let len = at - usize::from(crlf);
         if len > options.max_line_length {
-            return self.too_long(options);
+            return self.too_long(data, options, eof, refused);
         }
         Cut::Line {
             len,
@@ -97,12 +101,18 @@ impl Scan {
     }
 
     /// There is no terminator in `data`.
-    fn unterminated(&mut self, data: &[u8], options: &LineOptions, eof: bool) -> Cut {
+    fn unterminated(
+        &mut self,
+        data: &[u8],
+        options: &LineOptions,
+        eof: bool,
+        refused: bool,
+    ) -> Cut {
         if self.skipping && !data.is_empty() {
             return Cut::Drop(data.len());
         }
         if data.len() - half(data, options, eof) > options.max_line_length {
-            return self.too_long(options);
+            return self.too_long(data, options, eof, refused);
         }
         if eof && !data.is_empty() {
             return Cut::Line {
@@ -115,11 +125,17 @@ impl Scan {
         Cut::More
     }
 
-    fn too_long(&mut self, options: &LineOptions) -> Cut {
+    /// The line at the front is too long; `refused` if that has been told.
+    fn too_long(&mut self, data: &[u8], options: &LineOptions, eof: bool, refused: bool) -> Cut {
         self.after_return = false;
+        self.refused = options.long_line == LongLine::Fail && !refused;
+        if self.refused {
+            // It stays: by other rules it can still be had.
+            return Cut::TooLong;
+        }
         self.skipping = options.long_line != LongLine::Split;
         if options.long_line == LongLine::Fail {
-            return Cut::TooLong;
+            return self.next(data, options, eof);
         }
         Cut::Line {
             len: options.max_line_length,
@@ -150,6 +166,7 @@ impl Scan {
     pub(super) fn block_taken(&mut self, block: &[u8], terminator: Terminator) {
         self.clean = 0;
         self.skipping = false;
+        self.refused = false;
         self.after_return = terminator == Terminator::CarriageReturn && block.ends_with(b"\r");
     }
 }

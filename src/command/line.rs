@@ -1,22 +1,17 @@
 //! A command line as a person would type it.
 
 use std::{
-    borrow::Cow,
-    ffi::{OsStr, OsString},
     fmt::{self, Write},
     process::Command,
     sync::Arc,
 };
 
-use memchr::memmem;
+use crate::error::{HIDDEN, Secrets};
 
 /// Longest command line that an error shows, in bytes.
 const LINE_MAX: usize = 1024;
-/// Stands for a secret.
-const HIDDEN: &str = "***";
-
 /// Program and arguments without the secrets, quoted as for a shell where they need it, cut when very long.
-pub(crate) fn line(command: &Command, secrets: &[OsString]) -> Arc<str> {
+pub(crate) fn line(command: &Command, secrets: &Secrets) -> Arc<str> {
     let mut line = String::new();
     for word in [command.get_program()]
         .into_iter()
@@ -26,7 +21,7 @@ pub(crate) fn line(command: &Command, secrets: &[OsString]) -> Arc<str> {
             line.push(' ');
         }
         let room = LINE_MAX.saturating_sub(line.len());
-        let word = hide(word, secrets);
+        let word = secrets.hide(word.as_encoded_bytes(), 0);
         let cut = (word.char_indices().map(|(at, _)| at)).find(|&at| at > room);
         // Writing to a string cannot fail.
         let _ = quote(&mut line, &word[..cut.unwrap_or(word.len())]);
@@ -36,34 +31,6 @@ pub(crate) fn line(command: &Command, secrets: &[OsString]) -> Arc<str> {
         }
     }
     line.into()
-}
-
-/// Bytes and not text are looked at, all of them before any is hidden: a secret may overlap another one, and begin or
-/// end within a character.
-fn hide<'a>(word: &'a OsStr, secrets: &[OsString]) -> Cow<'a, str> {
-    let bytes = word.as_encoded_bytes();
-    let mut hidden = vec![false; bytes.len()];
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        let (secret, mut from) = (secret.as_encoded_bytes(), 0);
-        while let Some(at) = memmem::find(&bytes[from..], secret) {
-            hidden[from + at..][..secret.len()].fill(true);
-            from += at + 1;
-        }
-    }
-    if !hidden.contains(&true) {
-        return word.to_string_lossy();
-    }
-    let mut shown = String::new();
-    let mut rest = bytes;
-    for run in hidden.chunk_by(|a, b| a == b) {
-        let (part, after) = rest.split_at(run.len());
-        rest = after;
-        match run[0] {
-            true => shown.push_str(HIDDEN),
-            false => shown.push_str(&String::from_utf8_lossy(part)),
-        }
-    }
-    shown.into()
 }
 
 fn quote(line: &mut String, word: &str) -> fmt::Result {
@@ -84,7 +51,7 @@ mod tests {
     use super::*;
 
     fn of(args: &[&str]) -> String {
-        line(Command::new("prog").args(args), &[]).to_string()
+        line(Command::new("prog").args(args), &Secrets::default()).to_string()
     }
 
     #[test]
@@ -106,7 +73,7 @@ mod tests {
         let secrets = ["pass", "password", ""].map(Into::into);
         let mut command = Command::new("prog");
         command.args(["--token=password", "x pass", &"y".repeat(LINE_MAX), "pass"]);
-        let shown = line(&command, &secrets);
+        let shown = line(&command, &Secrets::new(&secrets));
         assert!(shown.starts_with("prog --token=*** 'x ***' yyy"), "{shown}");
         assert!(!shown.contains("pa"), "{shown}");
     }

@@ -1,22 +1,36 @@
 //! Starts the child of a [`Builder`].
 
-use tokio::{runtime::Handle, time::Instant};
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep},
+};
 
 use super::{Builder, line::line};
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Result, Secrets},
+    output::{Output, StageOutput},
+    shutdown::{Cause, Watch},
     sys::{self, Ends, Group},
     transport::{self, Parts},
 };
 
 impl Builder {
-    /// Starts the child and hands over its parts; nothing is left behind on failure.
-    pub(crate) fn start(&mut self) -> Result<Parts> {
-        let command = line(self.command.as_std(), &self.secrets);
+    /// Starts the child of a run that began at `started`, and hands over its parts; nothing is left behind on failure.
+    pub(crate) fn spawn_parts(&mut self, started: Instant) -> Result<Parts> {
+        let secrets = Secrets::new(&self.secrets);
+        let command = line(self.command.as_std(), &secrets);
         let error = |kind| Error::new(kind).with_command(Some(command.clone()));
         if Handle::try_current().is_err() {
             return Err(error(Kind::NoRuntime));
         }
+        let watch = self.watch.as_deref();
+        let may_start = || may_start(watch, started, &command, &[]);
+        // Before anything is prepared, which may take processes and time of its own.
+        may_start()?;
+        touch_timer();
         let ends = Ends {
             stdin: std::mem::take(&mut self.stdin),
             stdout: std::mem::take(&mut self.stdout),
@@ -27,22 +41,79 @@ impl Builder {
             },
             pipe_capacity: self.pipe_capacity,
             die_with_parent: self.die_with_parent,
+            inherit_signals: self.inherit_signals,
             creation_flags: self.creation_flags,
             retry_busy: self.retry_busy,
+            may_start: &|| Ok(may_start()?),
         };
-        // The child may be well under way by the time this thread goes on.
-        let started = Instant::now();
         match sys::spawn(&mut self.command, ends) {
             Ok(spawned) => {
                 let mut parts = transport::local(spawned);
                 parts.command = Some(command);
                 parts.started = Some(started);
+                parts.secrets = secrets;
                 Ok(parts)
             }
-            Err(source) => {
-                let kind = sys::fault(self.command.as_std(), &source);
-                Err(error(kind).with_source(source))
-            }
+            Err(source) => Err(source.downcast().unwrap_or_else(|source| {
+                let kind = sys::fault(self.command.as_std(), &secrets, &source);
+                error(kind).with_source(source)
+            })),
         }
     }
+}
+
+/// Fails if a run that began at `since` is cancelled or out of time, so that nothing is started for it.
+pub(crate) fn may_start(
+    watch: Option<&Watch>,
+    since: Instant,
+    command: &Arc<str>,
+    stages: &[Arc<str>],
+) -> Result<()> {
+    match watch.and_then(|watch| watch.expired(since)) {
+        Some(cause) => Err(not_started(cause, since, command, stages)),
+        None => Ok(()),
+    }
+}
+
+/// The error of a run that began at `since`, and was cut short before its child, or all of its `stages`, had been started.
+pub(crate) fn not_started(
+    cause: Cause,
+    since: Instant,
+    command: &Arc<str>,
+    stages: &[Arc<str>],
+) -> Error {
+    let stage = |command: &Arc<str>| StageOutput {
+        command: command.clone(),
+        status: None,
+        stderr: Bytes::new(),
+        stderr_omitted: 0,
+        usage: None,
+    };
+    let elapsed = since.elapsed();
+    let output = Output {
+        status: None,
+        stdout: Bytes::new(),
+        stderr: Bytes::new(),
+        stdout_omitted: 0,
+        stderr_omitted: 0,
+        pipes_held: false,
+        stdin_written: 0,
+        timed_out: cause != Cause::Cancelled,
+        elapsed,
+        first_byte: None,
+        usage: None,
+        stages: stages.iter().map(stage).collect(),
+        command: Some(command.clone()),
+        ran: elapsed,
+        secrets: Secrets::default(),
+    };
+    Error::new(cause.kind())
+        .before_the_start()
+        .with_command(Some(command.clone()))
+        .with_output(output)
+}
+
+/// A runtime without time panics when it is asked for it: better now than when there is a child.
+pub(crate) fn touch_timer() {
+    drop(sleep(Duration::ZERO));
 }

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -196,9 +196,12 @@ fn poll_block(
     cx: &mut Context<'_>,
     source: Source,
 ) -> Poll<Option<Result<LineBlock>>> {
+    ready!(pump.driver.charge.poll(cx));
     for _ in 0..STEPS_PER_POLL {
         let options = pump.driver.line_options();
         if let Some((bytes, swallowed)) = pump.driver.reader_mut(source).take_block(&options) {
+            // Its lines are not counted: as if each had as many bytes as it costs besides.
+            pump.driver.charge.add(2 * bytes.len());
             let terminator = options.terminator;
             return Poll::Ready(Some(Ok(LineBlock {
                 bytes,

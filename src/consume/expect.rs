@@ -1,6 +1,7 @@
 //! Waiting for a prompt: `expect`.
 
 use std::{
+    future::poll_fn,
     task::{Context, Poll},
     time::Duration,
 };
@@ -36,9 +37,9 @@ impl ProcessIo {
     /// Receives from stdout until `needle` matches, and takes the output up to the end of the match. What comes
     /// after it stays for the next call. See [`Needle`] for what matches first.
     ///
-    /// Costs time in proportion to the output, and keeps as much of it as the [limit](crate::Limits) lets us, 64 KiB
-    /// at least. Where output was dropped before, what was kept from before that is dropped too, and counted, when it
-    /// holds no match.
+    /// Costs time in proportion to the output, and keeps as much of it as the [limit](crate::Limits) of the stream allows, but
+    /// 64 KiB also if the limit is lower: a match needs room. Where output was dropped before, what was kept from before that
+    /// is dropped too, and counted, when it holds no match.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -58,7 +59,8 @@ impl ProcessIo {
     /// [`is_eof`](crate::Error::is_eof) if the output ends before: the error carries the exit status, if the child
     /// exits within 200 ms of that, and takes along all the unmatched [output](crate::Error::output), of both streams.
     /// [`is_limit`](crate::Error::is_limit) if there is no match in as much as may be kept; it stays to be
-    /// received. Else as [`recv`](Self::recv).
+    /// received. If a [`Needle`] of one's own finds what is not in the output; nothing is taken then. Else as
+    /// [`recv`](Self::recv).
     ///
     /// # Cancel safety
     ///
@@ -67,7 +69,8 @@ impl ProcessIo {
         self.expect_until(ReadSource::Stdout, needle, None).await
     }
 
-    /// As [`expect`](Self::expect), but no longer than `timeout`.
+    /// As [`expect`](Self::expect), but no longer than `timeout`. It keeps as much as that does: up to the limit, or to 64 KiB if
+    /// the limit is lower.
     ///
     /// # Errors
     ///
@@ -90,7 +93,8 @@ impl ProcessIo {
     ///
     /// With [`ReadSource::Both`] what comes from stderr is put behind what came from stdout before, and is
     /// stdout's from then on. To have both in the order in which the child wrote them,
-    /// [merge](crate::Builder::merge_stderr) them at the spawn.
+    /// [merge](crate::Builder::merge_stderr) them at the spawn. The limit that counts is that of the stream, and with
+    /// [`ReadSource::Both`] that of stdout, or 64 KiB if it is lower.
     ///
     /// # Errors
     ///
@@ -114,6 +118,8 @@ impl ProcessIo {
         needle: impl Needle,
         deadline: Option<Instant>,
     ) -> Result<Match> {
+        // Not within the deadline: what is there already is found, however short the time is.
+        poll_fn(|cx| self.as_pump().driver.charge.poll(cx)).await;
         let mut searched = None;
         let found = until(deadline, |cx| {
             poll_expect(&mut self.as_pump(), cx, source, &needle, &mut searched)
@@ -126,9 +132,7 @@ impl ProcessIo {
                 // The streams end a moment before the exit is seen.
                 let grace = after(DEFAULT_DRAIN_IDLE);
                 match until(grace, |cx| self.as_pump().poll_wait(cx)).await {
-                    Some(Err(error))
-                        if error.is_input() || error.is_output() || error.is_of_a_stop() =>
-                    {
+                    Some(Err(error)) if error.is_beside_the_child() || error.is_of_a_stop() => {
                         return Err(error);
                     }
                     _ => {}
@@ -150,9 +154,9 @@ fn poll_expect(
     searched: &mut Option<usize>,
 ) -> Poll<Result<Option<Match>>> {
     let (stream, want) = match source {
-        ReadSource::Stdout => (Source::Stdout, [Want::Window, Want::Fill]),
-        ReadSource::Stderr => (Source::Stderr, [Want::Fill, Want::Window]),
-        ReadSource::Both => (Source::Stdout, [Want::Window, Want::Piece]),
+        ReadSource::Stdout => (Source::Stdout, [Want::Search, Want::Fill]),
+        ReadSource::Stderr => (Source::Stderr, [Want::Fill, Want::Search]),
+        ReadSource::Both => (Source::Stdout, [Want::Search, Want::Piece]),
     };
     for _ in 0..STEPS_PER_POLL {
         if source == ReadSource::Both {
@@ -161,7 +165,10 @@ fn poll_expect(
         let output = pump.driver.reader_mut(stream).pending();
         if *searched != Some(output.len()) {
             if let Some(found) = needle.find(output, searched.unwrap_or(0)) {
-                return Poll::Ready(Ok(Some(take(pump, stream, found))));
+                return Poll::Ready(match found.is_within(output.len()) {
+                    true => Ok(Some(take(pump, stream, found))),
+                    false => Err(pump.driver.error(Kind::Needle(found.start, found.end))),
+                });
             }
             *searched = Some(output.len());
         }
@@ -187,7 +194,7 @@ fn poll_expect(
                 captures: Vec::new(),
             })));
         }
-        if driver.reader(stream).is_full() {
+        if driver.reader(stream).is_full(Want::Search) {
             let limit = driver.limit(stream).bytes;
             return Poll::Ready(Err(driver.error(Kind::Limit(stream, limit))));
         }
@@ -199,9 +206,10 @@ fn poll_expect(
 }
 
 fn take(pump: &mut Pump<'_>, stream: Source, found: Found) -> Match {
+    let Found { start, end, .. } = found;
+    pump.driver.charge.add_part(end);
     let reader = pump.driver.reader_mut(stream);
     let mut take = |n: usize| reader.take(n).unwrap_or_default();
-    let Found { start, end, .. } = found;
     let before = take(start);
     let matched = take(end - start);
     let captures = (found.captures.into_iter())

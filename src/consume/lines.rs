@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use futures::{Stream, stream::FusedStream};
@@ -59,6 +59,9 @@ impl<T: sealed::Sealed + Unpin> Receive for T {}
 /// cannot be read, the line before that comes first, then the error.
 ///
 /// While lines are read the handle can still send: by way of [`get_mut`](Self::get_mut).
+///
+/// However fast the lines come, the task yields to others after some thousands of them, or 256 KiB: they count in its
+/// [cooperative budget](tokio::task::coop).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -168,8 +171,9 @@ impl ProcessIo {
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv); [`is_limit`](crate::Error::is_limit) for a line that is too long, if
-    /// [`set_line_options`](Self::set_line_options) says so.
+    /// As [`recv`](Self::recv); [`is_limit`](crate::Error::is_limit) for a line that is longer than
+    /// [`max_line_length`](crate::LineOptions::max_line_length), 16 MiB unless set: see [`LongLine::Fail`](crate::LongLine::Fail)
+    /// for how to get it.
     ///
     /// # Cancel safety
     ///
@@ -181,6 +185,8 @@ impl ProcessIo {
     }
 
     /// The lines of stdout. stderr is received meanwhile and kept, as its [limit](crate::Limits) says.
+    ///
+    /// A line that is too long is an error, and not the end; see [`recv_line`](Self::recv_line).
     pub fn stdout_lines(&mut self) -> Lines<&mut Self> {
         Lines::new(self, Some(Source::Stdout))
     }
@@ -254,6 +260,7 @@ fn poll_other_line(
     cx: &mut Context<'_>,
     source: Source,
 ) -> Poll<Option<Result<Line>>> {
+    ready!(pump.driver.poll_charge_lines(cx));
     for _ in 0..STEPS_PER_POLL {
         if let Some(line) = pump.driver.take_line(source) {
             return Poll::Ready(Some(line));
@@ -271,6 +278,10 @@ fn poll_other_line(
 
 /// A line of either stream, in [turns](crate::pump::Driver::take_plain_line_of_any).
 fn poll_any_line(pump: &mut Pump<'_>, cx: &mut Context<'_>) -> Poll<Option<Result<Line>>> {
+    ready!(pump.driver.poll_charge_lines(cx));
+    if let Some(line) = pump.driver.take_plain_line_of_any() {
+        return Poll::Ready(Some(Ok(line)));
+    }
     for _ in 0..STEPS_PER_POLL {
         let turn = pump.driver.whose_turn();
         for source in [turn, turn.other()] {

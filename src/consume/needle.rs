@@ -20,6 +20,8 @@ pub trait Needle: Send + Sync {
     /// The match in `output` that is complete first. Where several are at the same byte, the longest.
     ///
     /// The first `searched` bytes hold none; they have been asked about before.
+    ///
+    /// The match must be a range of `output`, and its captures ranges of the match, or `expect` fails.
     fn find(&self, output: &[u8], searched: usize) -> Option<Found>;
 
     /// The match at the end of the output, when it has not come to another.
@@ -51,6 +53,15 @@ impl Found {
             index: 0,
             captures: Vec::new(),
         }
+    }
+
+    /// The match is in an output of `len` bytes, and its captures are in the match.
+    pub(super) fn is_within(&self, len: usize) -> bool {
+        let within = |start, end, range: &std::ops::Range<usize>| {
+            start <= range.start && range.start <= range.end && range.end <= end
+        };
+        within(0, len, &(self.start..self.end))
+            && (self.captures.iter().flatten()).all(|group| within(self.start, self.end, group))
     }
 }
 

@@ -4,22 +4,39 @@ use std::{fmt, io, time::Duration};
 
 use crate::{event::Source, signal::Signal};
 
+/// The id of the user that a child was to be started as, if that is not ours.
+type User = Option<u32>;
+
 /// The cause. Private, so that a new one is not a breaking change.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(dead_code)] // Some causes only Unix has.
 pub(crate) enum Kind {
-    ProgramNotFound,
-    DirectoryNotFound,
-    NotExecutable,
-    ProgramIsDirectory,
-    #[allow(dead_code)] // Unix alone has interpreters.
-    BadInterpreter(Option<String>),
-    BadFormat,
+    /// Names of files are as they are to be shown. This one is not known where the program was looked for in several places.
+    ProgramNotFound(Option<String>),
+    DirectoryNotFound(String),
+    NotExecutable(String, User),
+    ProgramIsDirectory(String),
+    BadFormat(String),
+    TextFileBusy(String),
+    /// What there is instead of a directory to start in.
+    NotDirectory(String),
+    DirectoryClosed(String, User),
+    /// It may exist, in a directory that is closed.
+    ProgramHidden(String, User),
+    /// What is wrong with its interpreter or loader.
+    BadInterpreter(String),
+    /// What is wrong with the group that it was to be put in.
+    Group(String),
+    /// Something was refused to it as the leader of a process group.
+    Leader,
+    NullDevice,
     ArgumentListTooLong,
     NulByte,
     NoRuntime,
+    #[allow(dead_code)] // On Windows nothing that is waited for needs one.
+    NoRuntimeToWait,
     TooManyFiles,
     TooManyProcesses,
-    TextFileBusy,
     Spawn,
     Timeout,
     Deadline(Duration),
@@ -30,7 +47,11 @@ pub(crate) enum Kind {
     LongLine(Source, usize),
     BrokenPipe,
     StdinClosed,
+    /// It could not be written to, though the child would take more.
+    Stdin,
     Eof,
+    /// What a needle says that it found, from where to where.
+    Needle(usize, usize),
     Failed,
     Input,
     Output(Source),
@@ -43,14 +64,17 @@ impl Kind {
     /// The [`io::ErrorKind`] that fits best; `None` if that is the business of the source.
     pub(super) fn io_kind(&self) -> Option<io::ErrorKind> {
         Some(match self {
-            Self::ProgramNotFound | Self::DirectoryNotFound | Self::BadInterpreter(_) => {
+            Self::ProgramNotFound(_) | Self::DirectoryNotFound(_) | Self::NotDirectory(_) => {
                 io::ErrorKind::NotFound
             }
-            Self::NotExecutable | Self::ProgramIsDirectory => io::ErrorKind::PermissionDenied,
+            Self::NotExecutable(..)
+            | Self::ProgramIsDirectory(_)
+            | Self::ProgramHidden(..)
+            | Self::DirectoryClosed(..) => io::ErrorKind::PermissionDenied,
             Self::ArgumentListTooLong => io::ErrorKind::ArgumentListTooLong,
-            Self::NulByte => io::ErrorKind::InvalidInput,
+            Self::NulByte | Self::Needle(..) => io::ErrorKind::InvalidInput,
             Self::Timeout | Self::Deadline(_) | Self::Silence(_) => io::ErrorKind::TimedOut,
-            Self::TextFileBusy => io::ErrorKind::ExecutableFileBusy,
+            Self::TextFileBusy(_) => io::ErrorKind::ExecutableFileBusy,
             Self::Limit(..) | Self::LongLine(..) => io::ErrorKind::FileTooLarge,
             Self::BrokenPipe | Self::StdinClosed => io::ErrorKind::BrokenPipe,
             Self::Eof => io::ErrorKind::UnexpectedEof,
@@ -62,20 +86,39 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ProgramNotFound => f.write_str("no such program"),
-            Self::DirectoryNotFound => f.write_str("no such directory to start in"),
-            Self::NotExecutable => f.write_str("not executable"),
-            Self::ProgramIsDirectory => f.write_str("is a directory, not a program"),
-            Self::BadInterpreter(Some(path)) => write!(f, "its interpreter {path} does not exist"),
-            Self::BadInterpreter(None) => f.write_str("its interpreter or loader does not exist"),
-            Self::BadFormat => f.write_str("not a program this system can execute"),
+            Self::ProgramNotFound(None) => f.write_str("no such program"),
+            Self::ProgramNotFound(Some(path)) => write!(f, "no such program: {path}"),
+            Self::DirectoryNotFound(path) => write!(f, "no such directory to start in: {path}"),
+            Self::NotDirectory(path) => write!(f, "no directory to start in: {path}"),
+            Self::DirectoryClosed(path, user) => {
+                if let Some(user) = user {
+                    write!(f, "user {user} ")?;
+                }
+                write!(f, "may not enter the directory to start in: {path}")
+            }
+            Self::NotExecutable(path, user) | Self::ProgramHidden(path, user) => {
+                f.write_str("not executable")?;
+                if let Some(user) = user {
+                    write!(f, " for user {user}")?;
+                }
+                write!(f, ": {path}")
+            }
+            Self::ProgramIsDirectory(path) => write!(f, "is a directory, not a program: {path}"),
+            Self::BadFormat(path) => write!(f, "not a program this system can execute: {path}"),
+            Self::BadInterpreter(why) | Self::Group(why) => f.write_str(why),
+            Self::Leader => f.write_str(
+                "failed before the program ran, as the leader of a process group of its own, \
+                 which cannot start a session (see `process_group`)",
+            ),
+            Self::NullDevice => f.write_str("/dev/null cannot be opened"),
             Self::ArgumentListTooLong => f.write_str("argument list too long"),
             Self::NulByte => f.write_str("a NUL byte in the command, its arguments or variables"),
             Self::NoRuntime => f.write_str("no tokio runtime to spawn in"),
+            Self::NoRuntimeToWait => f.write_str("no tokio runtime to wait in"),
             Self::TooManyFiles => f.write_str("no file descriptor left to spawn with"),
             Self::TooManyProcesses => f.write_str("too many processes to start another"),
-            Self::TextFileBusy => f.write_str("its file is open for writing"),
-            Self::Spawn => f.write_str("cannot be started"),
+            Self::TextFileBusy(path) => write!(f, "its file is open for writing: {path}"),
+            Self::Spawn => f.write_str("failed before the program ran"),
             Self::Timeout => f.write_str("timed out"),
             Self::Deadline(time) => write!(f, "timed out after {time:.1?}"),
             Self::Silence(time) => write!(f, "timed out after {time:.1?} of silence"),
@@ -90,10 +133,19 @@ impl fmt::Display for Kind {
                 write!(f, "wrote more to {source} than the limit of {bytes} bytes")
             }
             Self::LongLine(source, bytes) => {
-                write!(f, "wrote a line to {source} longer than {bytes} bytes")
+                write!(
+                    f,
+                    "wrote a line to {source} longer than {bytes} bytes; \
+                     `set_line_options` with `LongLine::Cut` or `LongLine::Split` takes it"
+                )
             }
             Self::BrokenPipe => f.write_str("takes no more input"),
             Self::StdinClosed => f.write_str("its stdin was already closed, or is not a pipe"),
+            Self::Stdin => f.write_str("its stdin cannot be written to"),
+            Self::Needle(start, end) => write!(
+                f,
+                "the needle found bytes {start} to {end}, or captures in them, that are not in the output"
+            ),
             Self::Eof => f.write_str("ended before what was waited for"),
             Self::Failed => f.write_str("failed"),
             Self::Input => f.write_str("the source of its input failed"),

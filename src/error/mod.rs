@@ -1,6 +1,7 @@
 //! [`Error`]: one opaque error for everything, which tells the cause, the command and how far it got.
 
 mod kind;
+mod secrets;
 mod show;
 
 use std::{error, io, process::ExitStatus, sync::Arc, time::Duration};
@@ -8,15 +9,18 @@ use std::{error, io, process::ExitStatus, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 pub(crate) use kind::Kind;
+pub(crate) use secrets::{HIDDEN, Secrets};
 
-use crate::{output::Output, signal::Signal};
+use crate::{limits::ERROR_TAIL, output::Output, signal::Signal};
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, in which command, and what is known of the child by then.
 ///
-/// The kinds are told apart by the `is_*` methods; more may come. Where it is known the error
+/// The kinds are told apart by the `is_*` methods; more may come. Of a child that could not be started a cause is told only if
+/// it was found to be so afterwards. Otherwise, as for an error of the command's own `pre_exec`, none of them holds, and the
+/// [source](std::error::Error::source) has the system's words. Where it is known the error
 /// carries the [command line](Error::command), the [exit status](Error::status), the
 /// [end of stderr](Error::stderr_tail) and, where a run was cut short, the
 /// [partial output](Error::output).
@@ -30,7 +34,10 @@ struct Inner {
     /// Which stage of the pipeline it is about.
     stage: Option<Arc<str>>,
     status: Option<ExitStatus>,
+    /// The end of stderr, with as much before the [`ERROR_TAIL`] as it takes to know how that is to be shown.
     stderr_tail: Bytes,
+    /// What is not to be shown of it.
+    secrets: Secrets,
     output: Option<Output>,
     written: Option<usize>,
     elapsed: Option<Duration>,
@@ -38,6 +45,8 @@ struct Inner {
     stopped: Option<Signal>,
     /// It or something that it started could not be killed.
     survivors: bool,
+    /// Nothing had been started, or not all stages of a pipeline.
+    before_the_start: bool,
     source: Option<io::Error>,
 }
 
@@ -49,11 +58,13 @@ impl Error {
             stage: None,
             status: None,
             stderr_tail: Bytes::new(),
+            secrets: Secrets::default(),
             output: None,
             written: None,
             elapsed: None,
             stopped: None,
             survivors: false,
+            before_the_start: false,
             source: None,
         }))
     }
@@ -78,9 +89,16 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_stderr_tail(mut self, tail: Bytes) -> Self {
+    /// `tail` is as long as [`tail_len`](Error::tail_len) says, if there is so much.
+    pub(crate) fn with_stderr_tail(mut self, tail: Bytes, secrets: Secrets) -> Self {
         self.0.stderr_tail = tail;
+        self.0.secrets = secrets;
         self
+    }
+
+    /// How much of the end of stderr it takes to show it.
+    pub(crate) fn tail_len(secrets: &Secrets) -> usize {
+        ERROR_TAIL + secrets.longest().max(1)
     }
 
     pub(crate) fn with_output(mut self, output: Output) -> Self {
@@ -101,6 +119,12 @@ impl Error {
 
     pub(crate) fn with_survivors(mut self, survivors: bool) -> Self {
         self.0.survivors = survivors;
+        self
+    }
+
+    /// The run was cut short before its child was started.
+    pub(crate) fn before_the_start(mut self) -> Self {
+        self.0.before_the_start = true;
         self
     }
 
@@ -127,8 +151,12 @@ impl Error {
 
     /// The last bytes (at most 4 KiB) that are known of the child's stderr. They were not consumed, unless by a call that
     /// takes the whole output: a later read still delivers them.
+    ///
+    /// They are as the child wrote them. `Display` and `Debug` show them without [secrets](crate::Builder::secret), with control
+    /// characters escaped but for tabs and newlines, and from the beginning of a line on, or at least of a character.
     pub fn stderr_tail(&self) -> &[u8] {
-        &self.0.stderr_tail
+        let tail = &self.0.stderr_tail;
+        &tail[tail.len().saturating_sub(ERROR_TAIL)..]
     }
 
     /// What had been collected when a run was cut short. [`ProcessIo::output`](crate::ProcessIo::output),
@@ -143,8 +171,10 @@ impl Error {
         self.0.output
     }
 
-    /// How many bytes of the message the pipe had taken when
-    /// [`send_timeout`](crate::ProcessIo::send_timeout) ran out of time.
+    /// How many bytes of the message the pipe had taken when [`send`](crate::ProcessIo::send) and its kin failed and no more of
+    /// it will be written: stdin is [broken](Error::is_broken_pipe), closed or [failed](Error::is_stdin), the run is over, or
+    /// [`send_timeout`](crate::ProcessIo::send_timeout) ran out of time. `None` where the rest is still queued, and for an error
+    /// of anything else.
     pub fn written(&self) -> Option<usize> {
         self.0.written
     }
@@ -163,23 +193,31 @@ impl Error {
 
     /// There is no such program.
     pub fn is_not_found(&self) -> bool {
-        self.0.kind == Kind::ProgramNotFound
+        matches!(self.0.kind, Kind::ProgramNotFound(_))
     }
 
-    /// The directory in which the child was to start does not exist or cannot be entered.
+    /// The directory in which the child was to start does not exist, is none, or cannot be entered by the user that the child
+    /// was to be started as.
     pub fn is_directory_not_found(&self) -> bool {
-        self.0.kind == Kind::DirectoryNotFound
-    }
-
-    /// The program is there, but it is a directory or must not be executed.
-    pub fn is_not_executable(&self) -> bool {
         matches!(
             self.0.kind,
-            Kind::NotExecutable | Kind::ProgramIsDirectory | Kind::BadFormat
+            Kind::DirectoryNotFound(_) | Kind::NotDirectory(_) | Kind::DirectoryClosed(..)
         )
     }
 
-    /// The program is a script, or a binary, whose interpreter or loader does not exist.
+    /// The program is there, but it is a directory, cannot be executed by the user that the child was to be started as, or is
+    /// nothing that this system can execute.
+    pub fn is_not_executable(&self) -> bool {
+        matches!(
+            self.0.kind,
+            Kind::NotExecutable(..)
+                | Kind::ProgramHidden(..)
+                | Kind::ProgramIsDirectory(_)
+                | Kind::BadFormat(_)
+        )
+    }
+
+    /// The program is a script, or a binary, whose interpreter or loader does not exist or cannot be executed.
     pub fn is_bad_interpreter(&self) -> bool {
         matches!(self.0.kind, Kind::BadInterpreter(_))
     }
@@ -194,9 +232,12 @@ impl Error {
         self.0.kind == Kind::NulByte
     }
 
-    /// There was no tokio runtime to spawn in. No child was started.
+    /// There was no tokio runtime: to spawn in, and no child was started; or to wait in, when the one in which the child was
+    /// started had shut down.
     pub fn is_no_runtime(&self) -> bool {
-        self.0.kind == Kind::NoRuntime
+        let cause = || self.0.source.as_ref()?.get_ref()?.downcast_ref::<Self>();
+        matches!(self.0.kind, Kind::NoRuntime | Kind::NoRuntimeToWait)
+            || cause().is_some_and(Self::is_no_runtime)
     }
 
     /// The process or the system has no descriptor left (`EMFILE`, `ENFILE`). No child was left behind.
@@ -212,7 +253,7 @@ impl Error {
     /// The program's file is open for writing (`ETXTBSY`), and stayed so; see
     /// [`Builder::retry_busy`](crate::Builder::retry_busy).
     pub fn is_busy(&self) -> bool {
-        self.0.kind == Kind::TextFileBusy
+        matches!(self.0.kind, Kind::TextFileBusy(_))
     }
 
     /// Time ran out: that of the call, or that of the run, by [`timeout`](crate::Builder::timeout),
@@ -248,6 +289,12 @@ impl Error {
         matches!(self.0.kind, Kind::BrokenPipe | Kind::StdinClosed)
     }
 
+    /// The child's stdin could not be written to, although it may take more input: the system failed, or the runtime that the
+    /// child was started in is gone. The child saw end-of-file there.
+    pub fn is_stdin(&self) -> bool {
+        self.0.kind == Kind::Stdin
+    }
+
     /// The output ended before what was waited for.
     pub fn is_eof(&self) -> bool {
         self.0.kind == Kind::Eof
@@ -267,6 +314,11 @@ impl Error {
     /// [`Stage::tee`](crate::Stage::tee).
     pub fn is_output(&self) -> bool {
         matches!(self.0.kind, Kind::Output(_))
+    }
+
+    /// Not the child failed, but what its input comes by or its output is copied to.
+    pub(crate) fn is_beside_the_child(&self) -> bool {
+        self.is_input() || self.is_stdin() || self.is_output()
     }
 
     /// The run was cut short.

@@ -2,7 +2,10 @@
 
 use std::{fmt, process::ExitStatus};
 
-use super::{Error, Kind};
+use memchr::memchr;
+
+use super::{Error, Kind, secrets::escape};
+use crate::limits::ERROR_TAIL;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -16,11 +19,26 @@ impl fmt::Display for Error {
         // The platform's own words add nothing where the kind says it all.
         match (&inner.kind, &inner.source) {
             (
-                Kind::Spawn | Kind::Input | Kind::Output(_) | Kind::Wait | Kind::Signal,
+                Kind::Spawn
+                | Kind::Leader
+                | Kind::NullDevice
+                | Kind::Stdin
+                | Kind::Input
+                | Kind::Output(_)
+                | Kind::Wait
+                | Kind::Signal,
                 Some(source),
             ) => write!(f, "{}: {source}", inner.kind)?,
             (Kind::Io, Some(source)) => write!(f, "{source}")?,
             (Kind::Failed, _) if inner.status.is_some() => {}
+            (kind, _) if inner.before_the_start => {
+                let cause = match kind {
+                    Kind::Cancelled => kind,
+                    // How long it took tells nothing then.
+                    _ => &Kind::Timeout,
+                };
+                write!(f, "{cause} before it was started")?;
+            }
             (kind, _) => write!(f, "{kind}")?,
         }
         if let (Some(signal), false) = (inner.stopped, matches!(inner.kind, Kind::Stopped(_))) {
@@ -42,16 +60,40 @@ impl fmt::Display for Error {
                 "; it, or something that it started, could not be killed and is still running",
             )?;
         }
-        let tail = inner.stderr_tail.trim_ascii_end();
         let shows_tail = matches!(
             inner.kind,
             Kind::Failed | Kind::Eof | Kind::Deadline(_) | Kind::Silence(_)
         );
-        if shows_tail && !tail.is_empty() {
-            write!(f, "; stderr:\n{}", String::from_utf8_lossy(tail))?;
+        if shows_tail {
+            let tail = self.shown_tail();
+            if !tail.is_empty() {
+                write!(f, "; stderr:\n{tail}")?;
+            }
         }
         Ok(())
     }
+}
+
+impl Error {
+    /// The end of stderr, safe to print.
+    fn shown_tail(&self) -> String {
+        let tail = &self.0.stderr_tail;
+        let from = begin(tail, tail.len().saturating_sub(ERROR_TAIL));
+        let tail = self.0.secrets.hide(tail, from).replace("\r\n", "\n");
+        escape(tail.trim_ascii_end(), |c| matches!(c, '\n' | '\t'))
+    }
+}
+
+/// Where to begin, if not before `from`: with a line, unless that would leave out much, and else with a character.
+fn begin(text: &[u8], from: usize) -> usize {
+    if from == 0 || text[from - 1] == b'\n' {
+        return from;
+    }
+    if let Some(at) = memchr(b'\n', &text[from..from + ERROR_TAIL / 2]) {
+        return from + at + 1;
+    }
+    let rest = text[from..].iter().take(3);
+    from + rest.take_while(|byte| **byte & 0xC0 == 0x80).count()
 }
 
 /// How a child ended, in words: `exit code 3`, `killed by SIGSEGV (core dumped)`.
@@ -85,7 +127,7 @@ impl fmt::Debug for Error {
             .field("command", &self.0.command)
             .field("stage", &self.0.stage)
             .field("status", &self.0.status)
-            .field("stderr_tail", &self.0.stderr_tail)
+            .field("stderr_tail", &self.shown_tail())
             .field("written", &self.0.written)
             .field("elapsed", &self.0.elapsed)
             .field("stopped", &self.0.stopped)
@@ -102,6 +144,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::error::Secrets;
 
     #[test]
     fn a_failure_reads_like_a_command_line_tools() {
@@ -109,7 +152,10 @@ mod tests {
             .with_command(Some("sort -n x".into()))
             .with_status(Some(crate::sys::exit_status(2)))
             .with_elapsed(Some(Duration::from_millis(1234)))
-            .with_stderr_tail(Bytes::from_static(b"sort: x: No such file\n"));
+            .with_stderr_tail(
+                Bytes::from_static(b"sort: x: No such file\n"),
+                Secrets::default(),
+            );
         assert_eq!(
             error.to_string(),
             "`sort -n x`: failed with exit code 2 after 1.2s; stderr:\nsort: x: No such file"

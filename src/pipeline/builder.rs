@@ -1,15 +1,21 @@
 //! [`Pipeline`]: several commands, the output of each the input of the next.
 
-use std::{ffi::OsString, fmt, future::IntoFuture, io, sync::Arc};
+use std::{
+    ffi::OsString,
+    fmt,
+    future::IntoFuture,
+    io, iter,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 use tokio::{io::AsyncWrite, process::Command, runtime::Handle, time::Instant};
 
 use super::process::Stages;
 use crate::{
-    command::{Builder, command_line},
-    error::{Error, Kind, Result},
+    command::{Builder, command_line, may_start, not_started, touch_timer},
+    error::{Error, Kind, Result, Secrets},
     output::Output,
-    process_io::{Collect, ProcessIo},
+    process_io::{Collect, ProcessIo, spawn_elsewhere},
     stdio::Redirect,
     sys::{self, Ends, Group, PipeGrowth, Spawned},
     transport::{Parts, Process, ReadEnd, StageParts, TeeParts, WriteEnd},
@@ -25,8 +31,8 @@ use crate::{
 /// [`stage_events`](ProcessIo::stage_events).
 ///
 /// All stages are in one process group, and time-outs, [`shutdown`](ProcessIo::shutdown), [`Control`](crate::Control) and drop
-/// concern them all. The options of the [`Builder`] are those of the whole, but for its `stderr` and `secret`, which are
-/// the first stage's.
+/// concern them all. The options of the [`Builder`] are those of the whole, but for its `stderr`, which is the first
+/// stage's. What is [secret](Builder::secret) for one stage is hidden in all of them.
 ///
 /// It fails with the first stage that fails. A stage that was ended by `SIGPIPE`, because the next one had read all it
 /// wanted, did not fail, unless it is the last. Windows has no such signal: there the stage finds its pipe closed, and if it
@@ -76,7 +82,9 @@ impl Stage {
 
     /// What its stderr is connected to: a pipe to us by default.
     pub fn stderr(mut self, stderr: impl Into<Redirect>) -> Self {
-        self.stderr = Some(stderr.into());
+        let stderr = stderr.into();
+        sys::close_on_exec(&stderr);
+        self.stderr = Some(stderr);
         self
     }
 
@@ -116,14 +124,14 @@ impl Stage {
         self
     }
 
-    /// As [`Builder::secret`], for this stage.
+    /// As [`Builder::secret`], for all the stages of the pipeline.
     pub fn secret(mut self, text: impl Into<OsString>) -> Self {
         self.secrets.push(text.into());
         self
     }
 
     fn line(&self) -> Arc<str> {
-        command_line(self.command.as_std(), &self.secrets)
+        command_line(self.command.as_std(), &Secrets::new(&self.secrets))
     }
 }
 
@@ -147,10 +155,11 @@ impl<C: Into<Command>> From<C> for Stage {
 impl Builder {
     /// Makes it the first stage of a [`Pipeline`]: its stdout becomes the stdin of `next`.
     pub fn pipe(self, next: impl Into<Stage>) -> Pipeline {
-        Pipeline {
+        let first = Pipeline {
             first: self,
-            rest: vec![next.into()],
-        }
+            rest: Vec::new(),
+        };
+        first.pipe(next)
     }
 }
 
@@ -158,7 +167,22 @@ impl Pipeline {
     /// Adds a stage: the stdout of the last one becomes the stdin of `next`.
     pub fn pipe(mut self, next: impl Into<Stage>) -> Self {
         self.rest.push(next.into());
+        self.share_secrets();
         self
+    }
+
+    /// One stage may write what is secret for another.
+    fn share_secrets(&mut self) {
+        let mut all = std::mem::take(&mut self.first.secrets);
+        for stage in &mut self.rest {
+            all.append(&mut stage.secrets);
+        }
+        all.sort();
+        all.dedup();
+        for stage in &mut self.rest {
+            stage.secrets.clone_from(&all);
+        }
+        self.first.secrets = all;
     }
 
     /// Starts all stages.
@@ -171,22 +195,61 @@ impl Pipeline {
     /// # Panics
     ///
     /// As [`Builder::spawn`].
-    pub fn spawn(mut self) -> Result<ProcessIo> {
-        let parts = self.start()?;
+    pub fn spawn(self) -> Result<ProcessIo> {
+        // The stages may be well under way by the time this thread goes on.
+        self.spawn_since(Instant::now())
+    }
+
+    /// Starts all stages as [`spawn`](Pipeline::spawn) does, on a thread of the runtime's pool for blocking work: see
+    /// [`Builder::start`].
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Pipeline::spawn).
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`](Pipeline::spawn).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Builder::start`]: if the future is dropped, no stage is left.
+    pub async fn start(self) -> Result<ProcessIo> {
+        let since = Instant::now();
+        let expiry = self.first.watch.as_ref().map(|watch| {
+            let (expiry, lines) = (watch.expiry(since), self.lines());
+            async move { not_started(expiry.await, since, &whole(&lines), &lines) }
+        });
+        spawn_elsewhere(move || self.spawn_since(since), expiry).await
+    }
+
+    fn spawn_since(mut self, since: Instant) -> Result<ProcessIo> {
+        let parts = self.spawn_parts(since)?;
         Ok(self.first.assemble(parts))
     }
 
-    fn start(&mut self) -> Result<Parts> {
+    /// The command line of each stage.
+    fn lines(&self) -> Vec<Arc<str>> {
+        let secrets = Secrets::new(&self.first.secrets);
+        let first = command_line(self.first.command.as_std(), &secrets);
+        (iter::once(first).chain(self.rest.iter().map(Stage::line))).collect()
+    }
+
+    fn spawn_parts(&mut self, since: Instant) -> Result<Parts> {
+        let lines = self.lines();
+        let whole = whole(&lines);
         let first = &mut self.first;
-        let mut lines = vec![command_line(first.command.as_std(), &first.secrets)];
-        lines.extend(self.rest.iter().map(Stage::line));
-        let whole: Arc<str> = lines.join(" | ").into();
+        let secrets = Secrets::new(&first.secrets);
         let error = |kind| Error::new(kind).with_command(Some(whole.clone()));
         if Handle::try_current().is_err() {
             return Err(error(Kind::NoRuntime));
         }
+        touch_timer();
 
-        let mut started = Started::new(first.group);
+        let mut started = Started::new(since, first.group);
+        let watch = first.watch.as_deref();
+        let may_start = || may_start(watch, since, &whole, &lines);
+        may_start()?;
         let mut stdin = std::mem::take(&mut first.stdin);
         let mut stdout = Some(std::mem::take(&mut first.stdout));
         let mut stages = vec![(&mut first.command, &mut first.stderr)];
@@ -217,15 +280,23 @@ impl Pipeline {
                 group: started.group(),
                 pipe_capacity: first.pipe_capacity,
                 die_with_parent: first.die_with_parent && at == 0,
+                inherit_signals: first.inherit_signals,
                 creation_flags: first.creation_flags,
                 retry_busy: first.retry_busy,
+                may_start: &|| Ok(may_start()?),
             };
             match sys::spawn(command, ends) {
                 Ok(spawned) => started.add(spawned, lines[at].clone(), copy),
-                Err(source) => return fail(sys::fault(command.as_std(), &source), source),
+                Err(source) => match source.downcast::<Error>() {
+                    Ok(error) => return Err(error),
+                    Err(source) => {
+                        let kind = sys::fault(command.as_std(), &secrets, &source);
+                        return fail(kind, source);
+                    }
+                },
             }
         }
-        Ok(started.into_parts(whole))
+        Ok(started.into_parts(whole, secrets))
     }
 }
 
@@ -243,6 +314,11 @@ impl IntoFuture for Pipeline {
     }
 }
 
+/// The command line of a pipeline.
+fn whole(lines: &[Arc<str>]) -> Arc<str> {
+    lines.join(" | ").into()
+}
+
 /// The stages that have been started. They are killed and reaped if the rest cannot be.
 struct Started {
     since: Instant,
@@ -257,9 +333,9 @@ struct Started {
 }
 
 impl Started {
-    fn new(own_group: bool) -> Self {
+    fn new(since: Instant, own_group: bool) -> Self {
         Self {
-            since: Instant::now(),
+            since,
             processes: Vec::new(),
             own_group,
             pipes: Vec::new(),
@@ -310,13 +386,14 @@ impl Started {
         self.processes.push(process);
     }
 
-    fn into_parts(mut self, command: Arc<str>) -> Parts {
+    fn into_parts(mut self, command: Arc<str>, secrets: Secrets) -> Parts {
         Parts {
             stdin: self.stdin.take(),
             stdout: self.stdout.take(),
             stderr: (self.parts.last_mut()).and_then(|last| last.stderr.take()),
             process: Arc::new(self.take_stages()),
             command: Some(command),
+            secrets,
             started: Some(self.since),
             stages: std::mem::take(&mut self.parts),
         }
@@ -326,6 +403,7 @@ impl Started {
         Stages {
             processes: std::mem::take(&mut self.processes),
             own_group: self.own_group,
+            told_stop: AtomicUsize::new(usize::MAX),
             _pipes: std::mem::take(&mut self.pipes),
         }
     }

@@ -1,6 +1,13 @@
 //! [`Stages`]: the processes of a pipeline as one.
 
-use std::{io, process::ExitStatus, sync::Arc};
+use std::{
+    io,
+    process::ExitStatus,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use futures::{
     FutureExt,
@@ -18,6 +25,8 @@ pub(super) struct Stages {
     /// Of which the first leads the group of all, if they have one of their own.
     pub(super) processes: Vec<Arc<sys::Process>>,
     pub(super) own_group: bool,
+    /// The stage whose stop by the terminal has been told last; none of them at first.
+    pub(super) told_stop: AtomicUsize,
     /// What the pipes between them took of the budget.
     pub(super) _pipes: Vec<PipeGrowth>,
 }
@@ -97,11 +106,32 @@ impl Process for Stages {
         stages.find_map(|process| Process::stopped(&**process))
     }
 
-    fn wait_stopped(self: Arc<Self>, again: bool) -> Option<BoxFuture<'static, Signal>> {
-        let stages: Vec<_> = (self.processes.iter())
-            .filter_map(|process| Process::wait_stopped(Arc::clone(process), again))
-            .collect();
-        (!stages.is_empty()).then(|| select_all(stages).map(|(signal, ..)| signal).boxed())
+    /// The terminal stops the whole group. So the stop of a stage is that of another which has been told, if that one has not gone
+    /// on.
+    fn wait_stopped(self: Arc<Self>) -> Option<BoxFuture<'static, Signal>> {
+        let wait = |(at, process): (usize, &Arc<sys::Process>)| {
+            let stopped = Process::wait_stopped(Arc::clone(process))?;
+            Some(stopped.map(move |signal| (at, signal)).boxed())
+        };
+        let mut stages: Vec<_> = self.processes.iter().enumerate().filter_map(wait).collect();
+        if stages.is_empty() {
+            return None;
+        }
+        let stopped = async move {
+            loop {
+                let ((at, signal), _, others) = select_all(stages).await;
+                let told = self.told_stop.load(Ordering::Relaxed);
+                let is_told = (self.processes.get(told).filter(|_| told != at))
+                    .is_some_and(|process| process.stopped().is_some());
+                if !is_told {
+                    self.told_stop.store(at, Ordering::Relaxed);
+                    return signal;
+                }
+                stages = others;
+                stages.extend(wait((at, &self.processes[at])));
+            }
+        };
+        Some(stopped.boxed())
     }
 
     /// The first stage leads the group, and is asked last.

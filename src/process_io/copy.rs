@@ -41,7 +41,7 @@ impl ProcessIo {
     }
 
     /// As [`copy_to`](Self::copy_to), into a file, a pipe or a socket of this machine, given as its descriptor: on Linux the
-    /// bytes do not come by this process (`splice(2)`) where the system can do that, elsewhere they are copied.
+    /// bytes do not come by this process (`splice(2)`) where the system can do that and allows it, elsewhere they are copied.
     ///
     /// A pipe or a socket should be non-blocking, as tokio's are. Its position, where it has one, moves on.
     ///

@@ -14,7 +14,7 @@ use super::ProcessIo;
 use crate::{
     error::{Kind, Result},
     event::{Recv, Source},
-    pump::{Want, after, only, until},
+    pump::{Sending, Want, after, only, until},
 };
 
 /// What went over the pipes in the window of an [`exchange`](ProcessIo::exchange).
@@ -33,11 +33,19 @@ pub struct Exchange {
 impl ProcessIo {
     /// Sends all of `data`, and meanwhile receives and keeps what the child writes.
     ///
+    /// On Unix, writing to a child that has closed its stdin or ended raises `SIGPIPE` in this process, as any write to such a
+    /// pipe does (`pipe(7)`). Rust programs ignore that signal from the start. In a program that has set it to its default, as
+    /// command-line tools do, or that is not a Rust program, it ends this process; keep it ignored there
+    /// (`signal(SIGPIPE, SIG_IGN)`), or block it in the threads that write (`pthread_sigmask(3)`). This concerns every way to write: the [input](crate::Builder::input), `Sink`,
+    /// [`ProcessIOWrapper`](crate::ProcessIOWrapper) and [`Stage::tee`](crate::Stage::tee) too.
+    ///
     /// # Errors
     ///
     /// [`is_broken_pipe`](crate::Error::is_broken_pipe) if the child closed its stdin or ended, or stdin was closed
-    /// here; [`is_limit`](crate::Error::is_limit) if unread output reached a limit that says
-    /// [`Overflow::Fail`](crate::Overflow::Fail): then the rest stays queued, receive some and go on.
+    /// here, and [`is_stdin`](crate::Error::is_stdin) if it could not be written to for another reason: then
+    /// [`written`](crate::Error::written) tells how many bytes of `data` went. [`is_limit`](crate::Error::is_limit) if unread
+    /// output reached a limit that says [`Overflow::Fail`](crate::Overflow::Fail): then the rest stays queued, receive some and
+    /// go on.
     ///
     /// # Cancel safety
     ///
@@ -45,9 +53,9 @@ impl ProcessIo {
     /// it back and must not be answered by sending it again. What is still [`queued`](Self::queued) is
     /// written by whatever is called next.
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<()> {
-        let data = data.into();
-        self.push(data)?;
-        poll_fn(|cx| self.as_pump().poll_sent(cx)).await
+        let sending = self.begin(data.into())?;
+        let sent = poll_fn(|cx| self.as_pump().poll_sent(cx)).await;
+        sent.map_err(|error| self.send.writer.count(error, &sending))
     }
 
     /// Sends a line: `line` and a newline.
@@ -67,7 +75,7 @@ impl ProcessIo {
     ///
     /// # Errors
     ///
-    /// [`is_timeout`](crate::Error::is_timeout) when the time is up; [`written`](crate::Error::written) tells how much
+    /// [`is_timeout`](crate::Error::is_timeout) when the time is up; [`written`](crate::Error::written) tells how many bytes
     /// went, and the rest is not queued. Else as [`send`](Self::send).
     ///
     /// # Cancel safety
@@ -75,12 +83,12 @@ impl ProcessIo {
     /// As [`send`](Self::send): a future that is dropped leaves the rest queued.
     pub async fn send_timeout(&mut self, data: impl Into<Bytes>, timeout: Duration) -> Result<()> {
         let deadline = after(timeout);
-        let sending = self.start_sending(data.into())?;
+        let sending = self.begin(data.into())?;
         match until(deadline, |cx| self.as_pump().poll_sent(cx)).await {
-            Some(sent) => sent,
+            Some(sent) => sent.map_err(|error| self.send.writer.count(error, &sending)),
             None => {
                 self.send.writer.flush_now();
-                let written = self.stop_sending(&sending);
+                let written = self.send.writer.retract(&sending);
                 if written == sending.len {
                     return Ok(());
                 }
@@ -107,31 +115,11 @@ impl ProcessIo {
         pushed.map_err(|error| self.as_pump().explain(error))
     }
 
-    fn start_sending(&mut self, data: Bytes) -> Result<Sending> {
-        let sending = Sending {
-            len: data.len(),
-            target: self.send.writer.written() + self.send.writer.queued() as u64,
-        };
-        self.push(data)?;
-        Ok(sending)
+    /// Queues a message of which it is to be told how much was written.
+    fn begin(&mut self, data: Bytes) -> Result<Sending> {
+        let begun = self.send.writer.begin(data);
+        begun.map_err(|error| self.as_pump().explain(error))
     }
-
-    /// Takes back what has not been written; how much has.
-    fn stop_sending(&mut self, sending: &Sending) -> usize {
-        let writer = &mut self.send.writer;
-        let written = writer.written().saturating_sub(sending.target);
-        let written = usize::try_from(written).map_or(sending.len, |n| n.min(sending.len));
-        let rest = sending.len - written;
-        writer.retract(rest.min(writer.queued()));
-        written
-    }
-}
-
-/// A message whose remainder may have to be taken back.
-struct Sending {
-    len: usize,
-    /// The count of written bytes at which the message begins.
-    target: u64,
 }
 
 /// # Receiving
@@ -182,7 +170,9 @@ impl ProcessIo {
     }
 
     /// Receives all that comes from `source` in the time given, which is a hard bound. Returns early only at
-    /// the end of the stream, or when as much is there as its [limit](crate::Limits) lets us keep.
+    /// the end of the stream, or when as many bytes are there as its [limit](crate::Limits) allows, whatever is to happen
+    /// there: it gives no more than that, and the rest stays for the next call. A limit of 0 bytes does not end it; then nothing
+    /// is kept, as the limit says.
     ///
     /// # Errors
     ///
@@ -266,12 +256,13 @@ impl ProcessIo {
 
     /// Sends `data` and receives from both streams at the same time, for the time given, which is a hard
     /// bound. Returns early only when both streams have ended, or one has come to its
-    /// [limit](crate::Limits). What could not be sent in that time is not queued. A child that takes no input
-    /// is no error here: [`written`](Exchange::written) tells.
+    /// [limit](crate::Limits), as [`recv_for`](Self::recv_for) does. What could not be sent in that time is not queued. A
+    /// child that takes no input is no error here: [`written`](Exchange::written) tells.
     ///
     /// # Errors
     ///
-    /// If stdin was closed before, or a pipe cannot be read.
+    /// If stdin was closed before, if it cannot be written to for another reason than that the child takes no more
+    /// ([`is_stdin`](crate::Error::is_stdin)), or if a pipe cannot be read.
     ///
     /// # Cancel safety
     ///
@@ -279,12 +270,15 @@ impl ProcessIo {
     /// [`send`](Self::send).
     pub async fn exchange(&mut self, data: impl Into<Bytes>, window: Duration) -> Result<Exchange> {
         let deadline = after(window);
-        let sending = self.start_sending(data.into())?;
+        let sending = self.begin(data.into())?;
         let want = [Want::Window; 2];
         if let Some(ended) = until(deadline, |cx| self.as_pump().poll_window(cx, want)).await {
             ended?;
         }
-        let written = self.stop_sending(&sending);
+        let written = self.send.writer.retract(&sending);
+        if let Some(error) = self.send.writer.take_error() {
+            return Err(self.recv.driver.annotate(error).with_written(written));
+        }
         // What came of one stream must not be lost when the other has failed.
         for source in Source::BOTH {
             self.recv.driver.check(source)?;
@@ -303,7 +297,7 @@ impl ProcessIo {
     /// All that a window has left of `source`.
     fn take_window(&mut self, source: Source) -> Result<Recv> {
         let driver = &mut self.recv.driver;
-        let data = driver.reader_mut(source).take_all();
+        let data = driver.reader_mut(source).take_to_limit();
         if !data.is_empty() {
             return Ok(Recv::Data(data));
         }

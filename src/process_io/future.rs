@@ -2,20 +2,39 @@
 
 use std::{
     fmt,
-    future::{Future, IntoFuture},
-    pin::Pin,
+    future::{Future, IntoFuture, pending},
+    panic::resume_unwind,
+    pin::{Pin, pin},
     task::{Context, Poll},
 };
 
+use futures::future::{Either, select};
+use tokio::{runtime::Handle, task::JoinHandle, time::Instant};
+
 use super::ProcessIo;
-use crate::{command::Builder, error::Result, output::Output, transport::Parts};
+use crate::{
+    command::{Builder, command_line, not_started},
+    error::{Error, Kind, Result, Secrets},
+    output::Output,
+    shutdown::OnDrop,
+    transport::Parts,
+};
 
 impl Builder {
     /// Starts the child.
     ///
-    /// It takes the `posix_spawn(3)` path of the standard library unless the command itself needs `fork(2)`. On Unix the threads
-    /// of a process start children one at a time, or each would hold the others' pipes for a moment; none waits for longer
-    /// than 100 ms for that.
+    /// It takes the `posix_spawn(3)` path of the standard library unless the command itself needs `fork(2)`.
+    ///
+    /// # Blocking
+    ///
+    /// The thread is blocked until the child runs its program, which takes a millisecond or less as a rule, but has no bound: a
+    /// program on a network that is down, or a `pre_exec` of the command that takes its time, holds up the thread for
+    /// as long, and with it all other tasks of a current-thread runtime. No [`timeout`](Builder::timeout) and no
+    /// [`cancel_on`](Builder::cancel_on) can end that. Use [`start`](Builder::start) where it matters.
+    ///
+    /// On Unix the threads of a process start children one at a time, or each would hold the others' pipes for a moment. None
+    /// waits for longer than 100 ms for another that is held up. To [try again](Builder::retry_busy) a program that is
+    /// busy takes up to 63 ms.
     ///
     /// # Errors
     ///
@@ -27,10 +46,63 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// If the runtime was built without I/O; no child is left behind then either.
-    pub fn spawn(mut self) -> Result<ProcessIo> {
-        let parts = self.start()?;
+    /// If the runtime was built without I/O or without time (see [`enable_all`](tokio::runtime::Builder::enable_all)); no child
+    /// is left behind then either.
+    pub fn spawn(self) -> Result<ProcessIo> {
+        // The child may be well under way by the time this thread goes on.
+        self.spawn_since(Instant::now())
+    }
+
+    fn spawn_since(mut self, since: Instant) -> Result<ProcessIo> {
+        let parts = self.spawn_parts(since)?;
         Ok(self.assemble(parts))
+    }
+
+    /// Starts the child as [`spawn`](Builder::spawn) does, on a thread of the runtime's pool for blocking work: whatever
+    /// the start is held up by, other tasks of this thread go on, and so do the clocks of this run.
+    ///
+    /// A [`timeout`](Builder::timeout) counts from the first poll. When the time is up, or the run is cancelled, this fails
+    /// at once. If the thread is in the middle of starting the child then, the child is killed and reaped as soon as it has been
+    /// started.
+    ///
+    /// It takes the way to another thread and back, some 10 µs: prefer [`spawn`](Builder::spawn) where the program is on
+    /// a local disk and the command has no slow `pre_exec`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo};
+    ///
+    /// let mut io = ProcessIo::builder(Command::new("cat")).start().await?;
+    /// io.send("hello").await?;
+    /// assert_eq!(io.output().await?.stdout, "hello");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Builder::spawn). If the runtime is shut down meanwhile,
+    /// [`is_no_runtime`](crate::Error::is_no_runtime).
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`](Builder::spawn), and if the run has a time-out and the runtime was built without time.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped no child is left, whatever [`kill_on_drop`](Builder::kill_on_drop) says: it is not started any
+    /// more, or it is killed and reaped as soon as it has been.
+    pub async fn start(self) -> Result<ProcessIo> {
+        let since = Instant::now();
+        let expiry = self.watch.as_ref().map(|watch| {
+            let (expiry, command) = (
+                watch.expiry(since),
+                command_line(self.command.as_std(), &Secrets::new(&self.secrets)),
+            );
+            async move { not_started(expiry.await, since, &command, &[]) }
+        });
+        spawn_elsewhere(move || self.spawn_since(since), expiry).await
     }
 
     /// Applies the options that concern what has been started.
@@ -46,6 +118,59 @@ impl Builder {
             io.send.writer.set_input(input);
         }
         io
+    }
+}
+
+/// What `spawn` comes to on a thread for blocking work, unless `expiry` comes first.
+pub(crate) async fn spawn_elsewhere(
+    spawn: impl FnOnce() -> Result<ProcessIo> + Send + 'static,
+    expiry: Option<impl Future<Output = Error>>,
+) -> Result<ProcessIo> {
+    let Ok(runtime) = Handle::try_current() else {
+        // That is an error before anything is started.
+        return spawn();
+    };
+    let job = runtime.spawn_blocking(|| spawn().map(|io| Unclaimed(Some(io))));
+    let mut job = AbortOnDrop(job);
+    let expiry = async {
+        match expiry {
+            Some(expiry) => expiry.await,
+            None => pending().await,
+        }
+    };
+    match select(&mut job.0, pin!(expiry)).await {
+        Either::Left((Ok(spawned), _)) => spawned?.claim(),
+        Either::Left((Err(failed), _)) => match failed.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => Err(Error::new(Kind::NoRuntime)),
+        },
+        Either::Right((error, _)) => Err(error),
+    }
+}
+
+/// What has not begun when this is dropped never will.
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A child that nobody has asked for yet. Dropping it kills the child, whatever the handle is to do later.
+struct Unclaimed(Option<ProcessIo>);
+
+impl Unclaimed {
+    fn claim(mut self) -> Result<ProcessIo> {
+        self.0.take().ok_or_else(|| Error::new(Kind::NoRuntime))
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(io) = &self.0 {
+            io.recv.driver.guard().set_on_drop(OnDrop::Kill);
+        }
     }
 }
 

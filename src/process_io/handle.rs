@@ -43,7 +43,16 @@ use crate::{
 /// Every future of this crate can be dropped at any point without losing a byte: what was received stays in
 /// the handle for the next call, and what was queued is sent by it.
 ///
-/// It needs a tokio runtime with I/O and time enabled (`enable_all`).
+/// # Runtimes
+///
+/// It needs a tokio runtime with I/O and time enabled (`enable_all`), and belongs to the one it was started in: that has to run
+/// (a current-thread runtime does so within its `block_on` only) for anything to be awaited here, in whichever runtime this is
+/// polled. If it only idles, what is awaited waits on.
+///
+/// When that runtime has shut down, the handle goes on in the runtime that it is polled in next, and nothing that the child has
+/// written is lost. Where it is polled outside of any, it hands over what is there, and fails where it would have to wait: an
+/// error for which [`is_no_runtime`](crate::Error::is_no_runtime) holds, and never the end of a stream. Where a time was set, and
+/// is still to come, it may panic there instead, as tokio's timers do.
 #[derive(Debug)]
 pub struct ProcessIo {
     pub(super) send: SendHalf,
@@ -73,7 +82,7 @@ impl ProcessIo {
     }
 
     pub(super) fn assemble(parts: Parts, limits: Limits, drain: Drain) -> Self {
-        let control = Control::new(parts.process, parts.command);
+        let control = Control::new(parts.process, parts.command, parts.secrets);
         let [send, recv] = Hold::pair(Guard::new(control, parts.started));
         let driver = Driver::new(
             parts.stdout,

@@ -12,6 +12,7 @@ mod wrapper_io;
 
 pub use exchange::Exchange;
 pub use future::Collect;
+pub(crate) use future::spawn_elsewhere;
 pub use handle::ProcessIo;
 pub use split::{RecvHalf, SendHalf, UnsplitError};
 pub use wrapper::{ProcessIOWrapper, ReadSource};

@@ -105,16 +105,18 @@ impl SendHalf {
     ///
     /// # Errors
     ///
-    /// [`is_broken_pipe`](Error::is_broken_pipe) if the child closed its stdin or ended, or it was closed here.
+    /// [`is_broken_pipe`](Error::is_broken_pipe) if the child closed its stdin or ended, or it was closed here, and
+    /// [`is_stdin`](Error::is_stdin) if it could not be written to for another reason; [`written`](Error::written) tells how
+    /// many bytes of `data` went.
     ///
     /// # Cancel safety
     ///
     /// As [`ProcessIo::send`].
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<()> {
-        let pushed = self.writer.push(data.into());
-        self.name(pushed)?;
+        let begun = self.writer.begin(data.into());
+        let sending = self.name(begun)?;
         let sent = poll_fn(|cx| self.writer.poll_sent(cx)).await;
-        self.name(sent)
+        self.name(sent.map_err(|error| self.writer.count(error, &sending)))
     }
 
     /// Writes what the pipe takes at this moment; see [`ProcessIo::send_nowait`].

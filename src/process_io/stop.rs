@@ -16,9 +16,9 @@ use crate::{
 /// What these set can be set for the whole run by the [`Builder`](crate::Builder#when-to-stop), which tells how a run ends
 /// that is cut short.
 impl ProcessIo {
-    /// Stops the child by the steps of `ladder`, usually [`Ladder::default`]: close stdin, 1 s, `SIGTERM` to the group, 5 s,
-    /// `SIGKILL` to the group. It ends as soon as the child has exited and nothing of its tree is
-    /// left, at any step; then the child is reaped.
+    /// Stops the child by the steps of `ladder`, usually [`Ladder::default`]: close stdin, 1 s, `SIGTERM` to the tree, 5 s,
+    /// `SIGKILL` to the tree. It ends as soon as the child has exited and nothing of its tree is left; the child is reaped. A
+    /// child that has exited by itself needs no step, and what it has left is left.
     ///
     /// Meanwhile its output is received, and kept up to its [limit](crate::Limits), where the child has to wait; it
     /// is there for later calls. [`Drain::UntilEof`](crate::Drain) counts as the default here. [Time-outs](crate::Builder#when-to-stop) that

@@ -256,6 +256,7 @@ impl ProcessIOWrapper {
 
     /// Makes sure of a piece; how much there is of it, 0 at end-of-file.
     pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        ready!(self.io.recv.driver.charge.poll(cx));
         while self.piece.1.is_empty() {
             let piece = match self.source {
                 ReadSource::Stdout => self.poll_source(cx, Source::Stdout),
@@ -332,6 +333,7 @@ impl ProcessIOWrapper {
     pub(super) fn advance(&mut self, n: usize) {
         self.piece.1.advance(n);
         self.position += n as u64;
+        self.io.recv.driver.charge.add_part(n);
     }
 }
 

@@ -19,7 +19,7 @@ impl Pump<'_> {
         &mut self,
         cx: &mut Context<'_>,
         source: Source,
-        to: &Outlet,
+        to: &mut Outlet,
     ) -> Poll<Result<u64, io::Error>> {
         // What a dead child left is little, and is told apart from what its descendants write.
         if !self.is_running() || self.driver.stop.cause.is_some() {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     Want,
+    charge::Charge,
     exit::{Exit, Streams},
     read::{Reader, Step},
     stages::Stages,
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
-    limits::{DEFAULT_DRAIN_IDLE, Drain, ERROR_TAIL, Limit, Limits, MAX_HASTY, MAX_PASSED_OVER},
+    limits::{DEFAULT_DRAIN_IDLE, Drain, Limit, Limits, MAX_HASTY, MAX_PASSED_OVER},
     line::LineOptions,
     shutdown::{Hold, Watch},
     signal::Signal,
@@ -43,6 +44,8 @@ pub(crate) struct Driver {
     pub(super) elapsed: Option<Duration>,
     pub(super) stop: Stop,
     pub(super) line_options: LineOptions,
+    /// Of all that is taken apart, of both streams.
+    pub(crate) charge: Charge,
     /// Of the task that waits.
     waker: Waker,
     /// How many times in a row the stream whose turn it was had nothing.
@@ -72,6 +75,7 @@ impl Driver {
             elapsed: None,
             stop: Stop::default(),
             line_options: LineOptions::default(),
+            charge: Charge::default(),
             waker: Waker::noop().clone(),
             passed_over: 0,
             hasty: 0,
@@ -172,11 +176,13 @@ impl Driver {
 
     /// Adds the command, the status and the end of stderr.
     pub(crate) fn annotate(&self, error: Error) -> Error {
+        let control = &self.guard.control;
+        let tail = self.stderr.inbox.last(Error::tail_len(control.secrets()));
         error
-            .with_command(self.guard.control.command().cloned())
+            .with_command(control.command().cloned())
             .with_status(self.exit.status)
             .with_elapsed(self.exit.seen.map(|seen| seen - self.guard.started))
-            .with_stderr_tail(self.stderr.inbox.last(ERROR_TAIL))
+            .with_stderr_tail(tail, control.secrets().clone())
     }
 
     /// Why a stream ended early, once.
@@ -239,7 +245,7 @@ impl Driver {
     /// Reads a piece of `source` and leaves all else alone, for that has to move only when there is nothing to
     /// read here. Not for ever, though: the exit has to be seen also while a descendant keeps writing.
     pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>, source: Source) -> Option<bool> {
-        if self.hasty == MAX_HASTY || !self.exit.is_running() {
+        if self.hasty == MAX_HASTY || !self.exit.is_running() || self.stop.has_untold_stop() {
             self.hasty = 0;
             return None;
         }
@@ -271,8 +277,9 @@ impl Driver {
         if let Some(signal) = stopped {
             self.note_stopped(signal);
         }
-        // What is in the pipe of a dead child will raise no further event.
-        let ask = direct || !self.exit.is_running();
+        // What is in the pipe of a dead child will raise no further event; that of one that has been stopped is read before the
+        // stop is told.
+        let ask = direct || !self.exit.is_running() || self.stop.has_untold_stop();
         let steps = [
             self.stdout.poll_step(cx, want[0], ask),
             self.stderr.poll_step(cx, want[1], ask),
@@ -346,7 +353,11 @@ impl Driver {
         self.stderr.close();
         self.stages.close();
         self.elapsed = Some(self.guard.started.elapsed());
-        self.guard.release();
+        match self.exit.status {
+            Some(_) => self.guard.release(),
+            // It could not be waited for, and may be running.
+            None => self.guard.let_go(),
+        }
         self.record();
         self.guard.span.exited(self.exit.status);
     }

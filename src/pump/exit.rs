@@ -66,7 +66,7 @@ impl Exit {
             status: None,
             seen: None,
             error: None,
-            stopped: control.process().clone().wait_stopped(false),
+            stopped: control.process().clone().wait_stopped(),
         }
     }
 
@@ -122,7 +122,7 @@ impl Exit {
         let Poll::Ready(signal) = self.stopped.as_mut()?.as_mut().poll(cx) else {
             return None;
         };
-        self.stopped = control.process().clone().wait_stopped(true);
+        self.stopped = control.process().clone().wait_stopped();
         Some(signal)
     }
 

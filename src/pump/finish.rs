@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Driver, Pump, Want, Writer, again, read::Reader};
+use super::{Driver, Pump, Want, again, read::Reader};
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
@@ -85,11 +85,15 @@ impl Pump<'_> {
         self.side_error().or_else(|| self.driver.status().err())
     }
 
-    /// Why what is beside the child failed, once: the source of its input, or what its output is copied to.
+    /// Why what is beside the child failed, once: the source of its input, our end of its stdin, or what its output is copied to.
     pub(super) fn side_error(&mut self) -> Option<Error> {
-        let writer = self.writer.as_deref_mut();
-        if let Some(source) = writer.and_then(Writer::take_feed_error) {
-            return Some(self.driver.error(Kind::Input).with_source(source));
+        if let Some(writer) = self.writer.as_deref_mut() {
+            if let Some(source) = writer.take_feed_error() {
+                return Some(self.driver.error(Kind::Input).with_source(source));
+            }
+            if let Some(error) = writer.take_error() {
+                return Some(self.driver.annotate(error));
+            }
         }
         let (stage, source) = self.driver.stages.take_error()?;
         let error = self.driver.error(Kind::Output(Source::Stdout));
@@ -153,6 +157,7 @@ impl Driver {
             first_byte: first.map(|first| first - started),
             usage: self.guard().control.usage(),
             command: self.guard().control.command().cloned(),
+            secrets: self.guard().control.secrets().clone(),
         }
     }
 }

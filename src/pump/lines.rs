@@ -1,7 +1,10 @@
 //! The lines of either stream, cut where they wait.
 
+use std::task::{Context, Poll, ready};
+
 use super::Driver;
 use crate::{
+    buffer::Inbox,
     error::{Kind, Result},
     event::Source,
     line::{Line, LineOptions},
@@ -21,6 +24,18 @@ impl Driver {
         for reader in self.readers_mut() {
             reader.inbox.end_plain_lines();
         }
+    }
+
+    /// Charges the task for the lines that have been handed out, and lets it have more; to be asked before
+    /// [`take_line`](Driver::take_line).
+    pub(crate) fn poll_charge_lines(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inboxes = [&mut self.stdout.inbox, &mut self.stderr.inbox];
+        for inbox in &mut inboxes {
+            self.charge.add(inbox.revoke_plain_lines());
+        }
+        ready!(self.charge.poll(cx));
+        inboxes.into_iter().for_each(Inbox::grant_plain_lines);
+        Poll::Ready(())
     }
 
     /// Takes the next whole line of `source`, if there is one.
@@ -66,6 +81,8 @@ impl Driver {
         let reader = self.reader_mut(source);
         let eof = reader.is_closed();
         let line = reader.inbox.take_line(&options, eof)?;
+        let len = line.as_ref().map_or(0, |(bytes, _)| bytes.len());
+        self.charge.add_part(len);
         Some(match line {
             Ok((bytes, end)) => Ok(Line::new(bytes, source, end)),
             Err(()) => Err(self.error(Kind::LongLine(source, options.max_line_length))),

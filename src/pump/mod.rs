@@ -6,6 +6,7 @@
 //! | `read` | `Reader`: fills an inbox from stdout or stderr |
 //! | `exit` | `Exit`: watches the process and decides when the run is over |
 //! | `driver` | `Driver`: both readers and the exit |
+//! | `charge` | `Charge`: what is handed out in small parts is charged to the task's cooperative budget |
 //! | `lines` | the lines of either stream, cut where they wait |
 //! | `pass` | `Pump`: a driver with, usually, a writer; and how they move together |
 //! | `stages` | `Stages`: what the stages of a pipeline have each for itself |
@@ -16,6 +17,7 @@
 //!
 //! Every bit of progress is kept here, in the handle, and none in a future.
 
+mod charge;
 mod copy;
 mod driver;
 mod exit;
@@ -37,4 +39,4 @@ pub(crate) use pass::{Pump, again, only};
 pub(crate) use read::Want;
 pub(crate) use wakers::{Role, Wakers};
 pub(crate) use window::{after, until};
-pub(crate) use write::Writer;
+pub(crate) use write::{Sending, Writer};

@@ -10,7 +10,9 @@ use tokio::time::Instant;
 
 use crate::{
     buffer::Inbox,
-    limits::{FULL_PIPE, GROWN_PIPE, Limit, MAX_TRANSFER, MIN_READ, OWED_UNTOLD, Overflow},
+    limits::{
+        FULL_PIPE, GROWN_PIPE, Limit, MAX_TRANSFER, MIN_READ, MIN_SEARCH, OWED_UNTOLD, Overflow,
+    },
     line::LineOptions,
     sys::{BorrowedDescriptor, Outlet},
     transport::ReadEnd,
@@ -23,6 +25,8 @@ pub(crate) enum Want {
     Piece,
     /// All that comes until the limit, where reading stops whatever the limit says: somebody waits for it.
     Window,
+    /// As `Window`, but to [`MIN_SEARCH`] bytes at least.
+    Search,
     /// Nothing: it has just been asked, and there was nothing.
     Nothing,
     /// Another piece, whatever there is: somebody takes apart what came, and has a bound of his own.
@@ -110,9 +114,9 @@ impl Reader {
         self.end.is_some() && self.owed > 0
     }
 
-    /// As much is kept as [`Want::Window`] asks for.
-    pub(crate) fn is_full(&self) -> bool {
-        self.inbox.room_to_limit() == 0
+    /// As much is kept as [`Want::Window`] or [`Want::Search`] asks for.
+    pub(crate) fn is_full(&self, want: Want) -> bool {
+        self.room(want) == 0
     }
 
     /// Reading has stopped to hold the child back.
@@ -173,6 +177,11 @@ impl Reader {
         self.inbox.pending()
     }
 
+    /// Takes what has been received, as one piece, as far as the limit allows.
+    pub(crate) fn take_to_limit(&mut self) -> Bytes {
+        self.inbox.take_to_limit()
+    }
+
     /// Takes all that has been received, as one piece.
     pub(crate) fn take_all(&mut self) -> Bytes {
         self.inbox.take_all()
@@ -226,7 +235,7 @@ impl Reader {
     pub(super) fn poll_splice(
         &mut self,
         cx: &mut Context<'_>,
-        to: &Outlet,
+        to: &mut Outlet,
     ) -> Poll<io::Result<u64>> {
         let Some(end) = self.end.as_mut().filter(|_| self.inbox.is_empty()) else {
             return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
@@ -257,7 +266,8 @@ impl Reader {
             Want::Nothing => 0,
             Want::Piece if !self.inbox.is_empty() => 0,
             Want::Piece | Want::More => usize::MAX,
-            Want::Window => self.inbox.room_to_limit(),
+            Want::Window => self.inbox.room_to_limit(0),
+            Want::Search => self.inbox.room_to_limit(MIN_SEARCH),
             Want::Hold if self.inbox.limit().overflow == Overflow::Fail => {
                 self.inbox.room().saturating_sub(1)
             }

@@ -43,6 +43,11 @@ impl Stop {
         (self.descent.as_ref()).is_some_and(|descent| !descent.is_ended())
     }
 
+    /// The terminal has stopped the child, and nobody has been told.
+    pub(super) fn has_untold_stop(&self) -> bool {
+        self.untold_stop.is_some()
+    }
+
     /// The run is or was stopped. Nothing is waited for that there is no room for.
     pub(super) fn is_cut(&self) -> bool {
         self.cause.is_some() || self.descent.is_some()
@@ -82,20 +87,13 @@ impl TreeLook {
         let took = began.elapsed();
         self.pause = (self.pause * 2).clamp(Self::PAUSE.0, Self::PAUSE.1);
         self.next = after(self.pause.max(took * Self::SHARE));
-        match self.next {
-            Some(next) => !self.alarm.rings(cx, next, wake) || process.is_tree_alive(),
-            None => true,
+        if self
+            .next
+            .is_some_and(|next| self.alarm.rings(cx, next, wake))
+        {
+            cx.waker().wake_by_ref();
         }
-    }
-}
-
-impl Cause {
-    fn kind(self) -> Kind {
-        match self {
-            Self::Deadline(time) => Kind::Deadline(time),
-            Self::Silence(time) => Kind::Silence(time),
-            Self::Cancelled => Kind::Cancelled,
-        }
+        true
     }
 }
 
@@ -132,12 +130,11 @@ impl Pump<'_> {
                 self.descend_by(ladder);
             } else {
                 self.driver.kill_leftovers();
+                // The child has done its part, unless there is no room for what it wrote.
                 if self.is_held_back(want) {
                     self.driver.cut_short(cause);
-                } else {
-                    // The child has done its part.
-                    self.driver.exit.hurry();
                 }
+                self.driver.exit.hurry();
             }
             if !self.driver.exit.is_running() {
                 self.driver.pass(cx, want, direct);
@@ -378,11 +375,8 @@ impl Driver {
     /// Why nothing moves, once: the terminal has stopped the child.
     pub(super) fn take_stopped_error(&mut self) -> Option<Error> {
         // What is being stopped for good is continued, or killed.
-        let signal = self
-            .stop
-            .untold_stop
-            .take()
-            .filter(|_| !self.stop.is_cut())?;
+        let untold = self.stop.untold_stop.take();
+        let signal = untold.filter(|_| self.exit.is_running() && !self.stop.is_cut())?;
         let error = self.error(Kind::Stopped(signal));
         Some(
             error

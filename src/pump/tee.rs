@@ -68,7 +68,7 @@ impl Tee {
         self.copy.give_up();
     }
 
-    /// Why the copy is not whole, once.
+    /// Why the copy, or what the next stage was given, is not whole, once.
     pub(super) fn take_error(&mut self) -> Option<io::Error> {
         self.error.take()
     }
@@ -78,7 +78,11 @@ impl Tee {
         let mut moved = self.poll_read(cx, direct);
         let more = self.from.is_some();
         if let Poll::Ready(result) = self.next.poll_step(cx, more) {
-            if result.is_err() {
+            if let Err(error) = result {
+                // That the next stage reads no more is its own affair.
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    self.error = Some(error);
+                }
                 self.from = None;
                 self.next.give_up();
             }
@@ -173,5 +177,56 @@ impl Way {
             return Poll::Pending;
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+
+    use futures::future::poll_fn;
+    use tokio::io::AsyncWrite;
+
+    use super::*;
+
+    /// The end of a stage that fails so.
+    struct Fails(io::ErrorKind);
+
+    impl AsyncWrite for Fails {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(self.0.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_stage_that_reads_no_more_may_fail() {
+        for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::StorageFull] {
+            let mut tee = Tee::new(TeeParts {
+                from: ReadEnd::Any(Box::new(&b"data"[..])),
+                next: WriteEnd::Any(Box::new(Fails(kind))),
+                copy: WriteEnd::Any(Box::new(tokio::io::sink())),
+            });
+            poll_fn(|cx| {
+                while tee.poll_step(cx, false) == Step::Moved {}
+                Poll::Ready(())
+            })
+            .await;
+            assert!(tee.is_closed() && !tee.is_owed());
+            let told = tee.take_error().map(|error| error.kind());
+            let expected = Some(kind).filter(|kind| *kind != io::ErrorKind::BrokenPipe);
+            assert_eq!(told, expected);
+        }
     }
 }

@@ -39,20 +39,29 @@ pub(crate) async fn until<T>(
 
 impl Pump<'_> {
     /// Receives and keeps what comes of the streams of which a [`Want::Window`] is wanted, until they have all
-    /// ended or one has reached its limit.
+    /// ended or one has reached its limit. A limit of 0 bytes would be reached at once: there it is as [`Want::Fill`].
     pub(crate) fn poll_window(
         &mut self,
         cx: &mut Context<'_>,
         want: [Want; 2],
     ) -> Poll<Result<()>> {
+        let windows = [0, 1].map(|at| want[at] == Want::Window);
+        let want = [0, 1].map(|at| {
+            let nothing = self.driver.limit(Source::BOTH[at]).bytes == 0;
+            if windows[at] && nothing {
+                Want::Fill
+            } else {
+                want[at]
+            }
+        });
         for _ in 0..STEPS_PER_POLL {
             let moved = self.pass(cx, want, false);
             let driver = &*self.driver;
-            let mut wanted = (want.into_iter())
-                .zip(Source::BOTH)
-                .filter(|(want, _)| *want == Want::Window);
-            if (wanted.clone()).any(|(_, source)| driver.reader(source).is_full())
-                || wanted.all(|(_, source)| driver.is_ended(source))
+            let all = || (0..2).map(|at| (Source::BOTH[at], want[at], windows[at]));
+            let full =
+                |(source, want, _)| want == Want::Window && driver.reader(source).is_full(want);
+            if all().any(full)
+                || all().all(|(source, _, window)| !window || driver.is_ended(source))
             {
                 return Poll::Ready(Ok(()));
             }

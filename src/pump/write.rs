@@ -45,11 +45,20 @@ fn no_room(_: &mut WriteEnd, _: &mut Context<'_>, _: &[IoSlice<'_>]) -> Poll<io:
     Poll::Pending
 }
 
-/// The child closed its end.
+/// Why nothing more can be written.
 struct Broken {
+    /// The child closed its end, as it may. Anything else is an error of the run.
+    closed: bool,
     error: Option<io::Error>,
-    /// Queued bytes were dropped, and nobody has been told.
-    untold_loss: bool,
+    /// Queued bytes were dropped or the run has failed, and nobody has been told.
+    untold: bool,
+}
+
+/// A message that has been queued.
+pub(crate) struct Sending {
+    pub(crate) len: usize,
+    /// The count of written bytes at which the message begins.
+    start: u64,
 }
 
 impl Writer {
@@ -110,9 +119,36 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes back the last `n` queued bytes.
-    pub(crate) fn retract(&mut self, n: usize) {
-        self.outbox.retract(n);
+    /// Queues a message of which it is to be told how much was written.
+    pub(crate) fn begin(&mut self, bytes: Bytes) -> Result<Sending, Error> {
+        let sending = Sending {
+            len: bytes.len(),
+            start: self.written() + self.queued() as u64,
+        };
+        self.push(bytes)?;
+        Ok(sending)
+    }
+
+    /// How many bytes of a message have been written.
+    fn written_of(&self, sending: &Sending) -> usize {
+        let written = self.written().saturating_sub(sending.start);
+        usize::try_from(written).map_or(sending.len, |n| n.min(sending.len))
+    }
+
+    /// Takes back what has not been written of the last message; how much has.
+    pub(crate) fn retract(&mut self, sending: &Sending) -> usize {
+        let written = self.written_of(sending);
+        self.outbox
+            .retract((sending.len - written).min(self.outbox.len()));
+        written
+    }
+
+    /// Adds to an error how much of the message was written, if it is certain that no more will be.
+    pub(crate) fn count(&self, error: Error, sending: &Sending) -> Error {
+        match self.broken {
+            Some(_) => error.with_written(self.written_of(sending)),
+            None => error,
+        }
     }
 
     /// Closes stdin as soon as all that is queued has been written.
@@ -135,6 +171,12 @@ impl Writer {
         if self.end.is_some() {
             self.fail(None);
         }
+    }
+
+    /// Why stdin failed, once, if that was not the child's choice.
+    pub(crate) fn take_error(&mut self) -> Option<Error> {
+        let broken = self.broken.as_mut()?;
+        (broken.untold && !broken.closed).then(|| broken.tell())
     }
 
     /// Why the source of the input failed, once.
@@ -257,21 +299,22 @@ impl Writer {
         }
     }
 
-    /// Fails if nothing can be queued, and says why.
+    /// Fails if nothing can be queued, and says why. Of what was to be queued nothing was written.
     fn check_open(&mut self) -> Result<(), Error> {
         if self.is_open() {
             return Ok(());
         }
-        Err(match &mut self.broken {
+        let error = match &mut self.broken {
             Some(broken) => broken.tell(),
             None => Error::new(Kind::StdinClosed),
-        })
+        };
+        Err(error.with_written(0))
     }
 
-    /// Fails, once, if queued bytes were dropped.
+    /// Fails, once, if queued bytes were dropped or stdin has failed.
     fn check_loss(&mut self) -> Result<(), Error> {
         match &mut self.broken {
-            Some(broken) if broken.untold_loss => Err(broken.tell()),
+            Some(broken) if broken.untold => Err(broken.tell()),
             _ => Ok(()),
         }
     }
@@ -317,9 +360,11 @@ impl Writer {
     }
 
     fn fail(&mut self, error: Option<io::Error>) {
+        let closed = (error.as_ref()).is_none_or(|e| e.kind() == io::ErrorKind::BrokenPipe);
         self.broken = Some(Broken {
+            closed,
             error,
-            untold_loss: !self.outbox.is_empty(),
+            untold: !closed || !self.outbox.is_empty(),
         });
         self.end = None;
         self.feed = None;
@@ -329,8 +374,11 @@ impl Writer {
 
 impl Broken {
     fn tell(&mut self) -> Error {
-        self.untold_loss = false;
-        let error = Error::new(Kind::BrokenPipe);
+        self.untold = false;
+        let error = Error::new(match self.closed {
+            true => Kind::BrokenPipe,
+            false => Kind::Stdin,
+        });
         match self.error.take() {
             Some(source) => error.with_source(source),
             None => error,

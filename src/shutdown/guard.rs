@@ -105,7 +105,8 @@ impl Guard {
         }
     }
 
-    fn let_go(&self) {
+    /// The process is given up, as it is when the handle is dropped.
+    pub(crate) fn let_go(&self) {
         let Some(process) = self.take() else { return };
         if self.stopping.load(Ordering::Relaxed) {
             // The child may have exited already, and left others that were to go with it.

@@ -1,11 +1,18 @@
 //! [`Watch`]: when a run is to be stopped.
 
-use std::{pin::Pin, task::Context, time::Duration};
+use std::{
+    future::pending,
+    pin::{Pin, pin},
+    task::Context,
+    time::Duration,
+};
 
-use tokio::time::Instant;
+use futures::future::{Either, select};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{Alarm, Ladder};
+use crate::error::Kind;
 
 /// Why a run was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +22,16 @@ pub(crate) enum Cause {
     /// Nothing moved for so long.
     Silence(Duration),
     Cancelled,
+}
+
+impl Cause {
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::Deadline(time) => Kind::Deadline(time),
+            Self::Silence(time) => Kind::Silence(time),
+            Self::Cancelled => Kind::Cancelled,
+        }
+    }
 }
 
 /// What ends a run early, and how.
@@ -69,6 +86,56 @@ impl Watch {
         self.last_move = started;
     }
 
+    /// Why nothing may be started any more, for a run that began at `since`.
+    pub(crate) fn expired(&self, since: Instant) -> Option<Cause> {
+        if self
+            .token
+            .as_ref()
+            .is_some_and(|token| token.is_cancelled())
+        {
+            return Some(Cause::Cancelled);
+        }
+        match self.deadline(since) {
+            Some(deadline) if Instant::now() >= deadline => {
+                Some(Cause::Deadline(deadline.saturating_duration_since(since)))
+            }
+            _ if self.silence == Some(Duration::ZERO) => Some(Cause::Silence(Duration::ZERO)),
+            _ => None,
+        }
+    }
+
+    /// Resolves when nothing may be started any more, for a run that began at `since`.
+    pub(crate) fn expiry(&self, since: Instant) -> impl Future<Output = Cause> + Send + use<> {
+        let (token, deadline) = (self.token.clone(), self.deadline(since));
+        async move {
+            let cancelled = async {
+                match &token {
+                    Some(token) => token.cancelled().await,
+                    None => pending().await,
+                }
+            };
+            let late = async {
+                match deadline {
+                    Some(deadline) => {
+                        sleep_until(deadline).await;
+                        deadline.saturating_duration_since(since)
+                    }
+                    None => pending().await,
+                }
+            };
+            match select(pin!(cancelled), pin!(late)).await {
+                Either::Left(_) => Cause::Cancelled,
+                Either::Right((time, _)) => Cause::Deadline(time),
+            }
+        }
+    }
+
+    /// The earlier of deadline and time-out, for a run that began at `since`.
+    fn deadline(&self, since: Instant) -> Option<Instant> {
+        let time_out = self.timeout.and_then(|time| since.checked_add(time));
+        time_out.into_iter().chain(self.deadline).min()
+    }
+
     /// Why the run is to be stopped now, given how many bytes have moved in all. The task is woken when that may
     /// change, unless `wake` is false.
     pub(crate) fn cause(&mut self, cx: &mut Context<'_>, moved: u64, wake: bool) -> Option<Cause> {
@@ -83,8 +150,7 @@ impl Watch {
                 self.last_move = Instant::now();
             }
         }
-        let time_out = self.timeout.and_then(|time| self.started.checked_add(time));
-        let deadline = time_out.into_iter().chain(self.deadline).min();
+        let deadline = self.deadline(self.started);
         let silence = (self.silence).and_then(|silence| self.last_move.checked_add(silence));
         let next = deadline.into_iter().chain(silence).min()?;
         if !self.alarm.rings(cx, next, wake) {

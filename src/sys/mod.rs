@@ -14,7 +14,8 @@
 //! | `grow`, of both | makes a pipe larger that was seen full, within `set_pipe_budget`, where that can be done |
 //! | `Process` | `exited`: resolves at the child's exit, for any number of waiters, without reaping. `observe`: the same without waiting. `signal`: never to a pid that is not ours any more. `is_tree_alive`: whether something of its tree is, when it has exited. `stopped`, `may_be_stopped`, `wait_stopped`: by what signal it is stopped, and when its terminal does that. `usage`: what it used, once it has been reaped. `release`: kills it if asked to and if it runs, and reaps without ever blocking |
 //! | `signal_name(number)` | its POSIX name |
-//! | `fault(&Command, &io::Error)` | why it could not be started |
+//! | `fault(&Command, &Secrets, &io::Error)` | why it could not be started, as far as that can be told; names of files without secrets |
+//! | `close_on_exec(&Redirect)` | a file is not passed on to any child but as the stream that it is given as |
 //! | `newlines(&[u8; 64])` | where they are, as fast as the processor tells |
 //! | `Sliced`, `Slice` | bytes, and parts of them that are counted together; the same everywhere |
 //! | `exit_status(code)` | the status of a child that ended by itself |
@@ -72,7 +73,6 @@ impl fmt::Debug for Signal {
 }
 
 /// What the child's ends are to be connected to.
-#[derive(Debug)]
 pub(crate) struct Ends<'a> {
     pub(crate) stdin: Redirect,
     pub(crate) stdout: Redirect,
@@ -84,11 +84,16 @@ pub(crate) struct Ends<'a> {
     pub(crate) pipe_capacity: Option<usize>,
     /// The child's group is killed when this process ends, however it ends.
     pub(crate) die_with_parent: bool,
+    /// The child starts with the signals blocked that this thread blocks, rather than with none.
+    #[cfg_attr(windows, allow(dead_code))]
+    pub(crate) inherit_signals: bool,
     /// What Windows is to be told of how to create the process; nothing elsewhere.
     #[cfg_attr(not(windows), allow(dead_code))]
     pub(crate) creation_flags: u32,
     /// To try again for a moment while the program's file is open for writing.
     pub(crate) retry_busy: bool,
+    /// Asked immediately before every attempt to start the child, which its error prevents.
+    pub(crate) may_start: &'a dyn Fn() -> io::Result<()>,
 }
 
 /// A process group, or what a platform has instead.

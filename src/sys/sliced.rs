@@ -23,12 +23,20 @@ struct Shared {
     bytes: Bytes,
 }
 
+impl Shared {
+    fn may_be_deferred(&self) -> bool {
+        self.bytes.len() <= MAX_DEFERRED
+    }
+}
+
 /// Bytes that are cut into slices.
 #[derive(Debug)]
 pub(crate) struct Sliced {
     shared: NonNull<Shared>,
-    /// As so many holders it counts, at least one.
-    unused: usize,
+    /// So many slices may be cut before more are granted.
+    granted: usize,
+    /// As so many holders it counts besides, at least one.
+    reserve: usize,
 }
 
 /// A part of some bytes, which keeps all of them alive.
@@ -49,11 +57,11 @@ unsafe impl Sync for Slice {}
 
 impl Sliced {
     pub(crate) fn new(bytes: Bytes) -> Self {
-        let deferred = bytes.len() <= MAX_DEFERRED;
         let shared = Box::new(Shared {
             holders: AtomicUsize::new(usize::MAX),
             bytes,
         });
+        let deferred = shared.may_be_deferred();
         let shared = NonNull::from(Box::leak(shared));
         let next = match deferred {
             true => shared.as_ptr(),
@@ -62,37 +70,52 @@ impl Sliced {
         let _ = DROPPED.try_with(|dropped| dropped.turn_to(next));
         Self {
             shared,
-            unused: usize::MAX,
+            granted: 0,
+            reserve: usize::MAX,
         }
     }
 
-    /// Those from `start` to before `end`.
+    /// Lets `max` slices be cut from here on.
+    pub(crate) fn grant(&mut self, max: usize) {
+        let all = self.granted + self.reserve;
+        self.granted = max.min(all - 1);
+        self.reserve = all - self.granted;
+    }
+
+    /// So many slices may be cut before more are granted.
+    pub(crate) fn granted(&self) -> usize {
+        self.granted
+    }
+
+    /// Those from `start` to before `end`; `None` if no more slices are granted.
     #[inline(always)]
-    pub(crate) fn slice(&mut self, start: usize, end: usize) -> Slice {
-        assert!(self.unused > 1, "too many slices");
+    pub(crate) fn try_slice(&mut self, start: usize, end: usize) -> Option<Slice> {
+        let granted = self.granted.checked_sub(1)?;
         // SAFETY: `self` is a holder, so it is still there.
         let bytes = unsafe { &self.shared.as_ref().bytes };
         let part = &bytes[start..end];
-        self.unused -= 1;
-        Slice {
+        self.granted = granted;
+        Some(Slice {
             shared: self.shared,
             start: NonNull::from(part).cast(),
             len: part.len(),
-        }
+        })
     }
 }
 
 impl Drop for Sliced {
     fn drop(&mut self) {
         let deferred = DROPPED.try_with(|dropped| {
-            if dropped.of.get() != self.shared.as_ptr() {
+            if dropped.next.get() != self.shared.as_ptr() {
                 return 0;
             }
+            dropped.next.set(ptr::null_mut());
             dropped.of.set(ptr::null_mut());
             dropped.count.take()
         });
-        // SAFETY: it is `unused` holders, and ceases to be; those that were deferred are no more either.
-        unsafe { discount(self.shared, self.unused + deferred.unwrap_or(0)) }
+        let holders = self.granted + self.reserve + deferred.unwrap_or(0);
+        // SAFETY: it is all those that it has not given away, and ceases to be; those that were deferred are no more either.
+        unsafe { discount(self.shared, holders) }
     }
 }
 
@@ -116,26 +139,26 @@ impl Drop for Slice {
         let deferred = DROPPED.try_with(|dropped| {
             let ours = dropped.of.get() == self.shared.as_ptr();
             if ours {
-                // Perhaps something else was here before: this is the one that can be discounted.
-                dropped.of.set(self.shared.as_ptr());
                 dropped.count.set(dropped.count.get() + 1);
             }
             ours
         });
         if !matches!(deferred, Ok(true)) {
             // SAFETY: it is one holder, and ceases to be.
-            unsafe { discount(self.shared, 1) }
+            unsafe { drop_other(self.shared) }
         }
     }
 }
 
 /// The slices that this thread has dropped and not discounted yet.
 struct Dropped {
-    /// Whose. It may be gone if the count is zero; if something else then comes to be at the same address, its slices are
-    /// counted here just as well.
+    /// Whose: null if there are none, so that it is still there.
     of: Cell<*mut Shared>,
     /// So many of its holders.
     count: Cell<usize>,
+    /// Whose slices are counted here from the first one on. It may be gone, and something else be at the same address: its
+    /// slices are counted just as well, unless it is too long for that.
+    next: Cell<*mut Shared>,
 }
 
 thread_local! {
@@ -145,16 +168,34 @@ thread_local! {
         Dropped {
             of: Cell::new(ptr::null_mut()),
             count: Cell::new(0),
+            next: Cell::new(ptr::null_mut()),
         }
     };
 }
 
 impl Dropped {
+    /// Counts the first one of what is [`next`](Dropped::next), if `shared` is that.
+    ///
+    /// # Safety
+    ///
+    /// `shared` is still there.
+    unsafe fn begin(&self, shared: NonNull<Shared>) -> bool {
+        // SAFETY: the caller says so.
+        let may_be_deferred = || unsafe { shared.as_ref() }.may_be_deferred();
+        let begun = self.next.get() == shared.as_ptr() && may_be_deferred();
+        if begun {
+            self.of.set(shared.as_ptr());
+            self.count.set(1);
+        }
+        begun
+    }
+
     /// Discounts what has been dropped so far, and counts those of `next` from here on.
     fn turn_to(&self, next: *mut Shared) {
-        let of = self.of.replace(next);
+        let of = self.of.replace(ptr::null_mut());
         let count = self.count.take();
-        if let Some(shared) = NonNull::new(of).filter(|_| count > 0) {
+        self.next.set(next);
+        if let Some(shared) = NonNull::new(of) {
             // SAFETY: `count` holders were dropped and are still counted, so it is still there.
             unsafe { discount(shared, count) }
         }
@@ -164,6 +205,22 @@ impl Dropped {
 impl Drop for Dropped {
     fn drop(&mut self) {
         self.turn_to(ptr::null_mut());
+    }
+}
+
+/// Takes away a holder that this thread does not count yet. By value: with a reference to its slice each line would have to be
+/// in memory.
+///
+/// # Safety
+///
+/// As that of [`discount`].
+#[inline(never)]
+unsafe fn drop_other(shared: NonNull<Shared>) {
+    // SAFETY: the caller is a holder, so it is still there.
+    let deferred = DROPPED.try_with(|dropped| unsafe { dropped.begin(shared) });
+    if !matches!(deferred, Ok(true)) {
+        // SAFETY: as the caller says.
+        unsafe { discount(shared, 1) }
     }
 }
 
@@ -214,7 +271,19 @@ mod tests {
     fn sliced(bytes: &[u8]) -> (Sliced, Arc<AtomicUsize>) {
         let freed = Arc::default();
         let owner = Owner(bytes.to_vec(), Arc::clone(&freed));
-        (Sliced::new(Bytes::from_owner(owner)), freed)
+        (all_granted(Bytes::from_owner(owner)), freed)
+    }
+
+    fn all_granted(bytes: Bytes) -> Sliced {
+        let mut whole = Sliced::new(bytes);
+        whole.grant(usize::MAX);
+        whole
+    }
+
+    impl Sliced {
+        fn slice(&mut self, start: usize, end: usize) -> Slice {
+            self.try_slice(start, end).unwrap()
+        }
     }
 
     fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -238,6 +307,19 @@ mod tests {
         drop(two);
         assert_eq!((freed(&count), &bytes[..]), (0, &b"one"[..]));
         drop(bytes);
+        assert_eq!(freed(&count), 1);
+    }
+
+    #[test]
+    fn no_more_are_cut_than_are_granted() {
+        let (mut whole, count) = sliced(b"one two");
+        whole.grant(2);
+        let first = whole.slice(0, 3);
+        whole.grant(1);
+        let second = whole.slice(4, 7);
+        assert_eq!(whole.granted(), 0);
+        assert!(whole.try_slice(0, 1).is_none());
+        drop((first, second, whole));
         assert_eq!(freed(&count), 1);
     }
 
@@ -278,6 +360,20 @@ mod tests {
     }
 
     #[test]
+    fn a_stale_pointer_defers_small_ones_only() {
+        for (len, deferred) in [(MAX_DEFERRED, true), (MAX_DEFERRED + 1, false)] {
+            let (mut whole, count) = elsewhere(|| sliced(&vec![0; len]));
+            // As if this thread had had one at the same address, which another thread has freed.
+            DROPPED.with(|dropped| dropped.next.set(whole.shared.as_ptr()));
+            drop([whole.slice(0, 3), whole.slice(0, 3)]);
+            elsewhere(|| drop(whole));
+            assert_eq!(freed(&count), usize::from(!deferred), "{len} bytes");
+            drop(sliced(b""));
+            assert_eq!(freed(&count), 1, "{len} bytes");
+        }
+    }
+
+    #[test]
     fn a_whole_may_be_freed_by_that_of_another() {
         // What is freed at a count of zero may itself be the last holder of something.
         let (mut inner, count) = sliced(b"inner");
@@ -289,7 +385,7 @@ mod tests {
                 self.0.as_bytes()
             }
         }
-        let mut outer = Sliced::new(Bytes::from_owner(Nested(part)));
+        let mut outer = all_granted(Bytes::from_owner(Nested(part)));
         let part = outer.slice(0, 2);
         drop(outer);
         assert_eq!((part.as_bytes(), freed(&count)), (&b"in"[..], 0));

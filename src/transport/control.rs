@@ -7,7 +7,7 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio::task::unconstrained;
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Result, Secrets},
     output::Usage,
     signal::Signal,
 };
@@ -48,9 +48,9 @@ pub trait Process: Send + Sync + 'static {
     }
 
     /// Resolves when the child is stopped because it wants a terminal that it may not use (`SIGTTIN`, `SIGTTOU`), which is told
-    /// as an error by whatever is awaited; with `again` the next time after that. `None` where that cannot be.
-    fn wait_stopped(self: Arc<Self>, again: bool) -> Option<BoxFuture<'static, Signal>> {
-        let _ = again;
+    /// as an error by whatever is awaited. It is called again after that: each stop is to be told once. `None` where that
+    /// cannot be.
+    fn wait_stopped(self: Arc<Self>) -> Option<BoxFuture<'static, Signal>> {
         None
     }
 
@@ -82,11 +82,20 @@ pub trait Process: Send + Sync + 'static {
 pub struct Control {
     process: Arc<dyn Process>,
     command: Option<Arc<str>>,
+    secrets: Secrets,
 }
 
 impl Control {
-    pub(crate) fn new(process: Arc<dyn Process>, command: Option<Arc<str>>) -> Self {
-        Self { process, command }
+    pub(crate) fn new(
+        process: Arc<dyn Process>,
+        command: Option<Arc<str>>,
+        secrets: Secrets,
+    ) -> Self {
+        Self {
+            process,
+            command,
+            secrets,
+        }
     }
 
     pub(crate) fn process(&self) -> &Arc<dyn Process> {
@@ -96,6 +105,11 @@ impl Control {
     /// The command line, as in an error.
     pub(crate) fn command(&self) -> Option<&Arc<str>> {
         self.command.as_ref()
+    }
+
+    /// What an error is not to show of the child's stderr.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// The process id; `None` for a child that is not a process of this machine. After the child's end
@@ -111,7 +125,9 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// If something else in this process reaped the child, so that its status is not to be had.
+    /// If something else in this process reaped the child, so that its status is not to be had;
+    /// [`is_no_runtime`](Error::is_no_runtime) if the child lives, the runtime in which it was started has shut down, and there is
+    /// no other here. While that one exists it must run, or this waits on; see [runtimes](crate::ProcessIo#runtimes).
     ///
     /// # Cancel safety
     ///

@@ -6,6 +6,7 @@ use futures::{FutureExt, future::BoxFuture};
 
 use super::{Parts, Process, ReadEnd, WriteEnd};
 use crate::{
+    error::Secrets,
     output::Usage,
     signal::Signal,
     sys::{self, Scope, Spawned},
@@ -30,6 +31,7 @@ pub(crate) fn local(spawned: Spawned) -> Parts {
         stderr: spawned.stderr.map(ReadEnd::Pipe),
         process: Arc::new(spawned.process),
         command: None,
+        secrets: Secrets::default(),
         started: None,
         stages: Vec::new(),
     }
@@ -60,9 +62,9 @@ impl Process for sys::Process {
         self.stopped().map(Signal::from_raw)
     }
 
-    fn wait_stopped(self: Arc<Self>, again: bool) -> Option<BoxFuture<'static, Signal>> {
+    fn wait_stopped(self: Arc<Self>) -> Option<BoxFuture<'static, Signal>> {
         let may_be = self.may_be_stopped();
-        may_be.then(|| self.wait_stopped(again).map(Signal::from_raw).boxed())
+        may_be.then(|| self.wait_stopped().map(Signal::from_raw).boxed())
     }
 
     fn is_tree_alive(&self) -> bool {

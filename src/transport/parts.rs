@@ -18,7 +18,10 @@ use tokio::{
 use tokio_util::io::poll_read_buf;
 
 use super::Process;
-use crate::sys::{Outlet, PipeReader, PipeWriter};
+use crate::{
+    error::Secrets,
+    sys::{Outlet, PipeReader, PipeWriter},
+};
 
 /// A child, taken apart: stdin, stdout, stderr, and the process behind them.
 ///
@@ -52,6 +55,8 @@ pub struct Parts {
     pub(crate) stderr: Option<ReadEnd>,
     pub(crate) process: Arc<dyn Process>,
     pub(crate) command: Option<Arc<str>>,
+    /// What errors are not to show of the child's stderr.
+    pub(crate) secrets: Secrets,
     /// Just before the child was started; `None` if that is not known.
     pub(crate) started: Option<Instant>,
     /// The stages of a pipeline, in order; none for a single child.
@@ -83,6 +88,7 @@ impl Parts {
             stderr: None,
             process: Arc::new(process),
             command: None,
+            secrets: Secrets::default(),
             started: None,
             stages: Vec::new(),
         }
@@ -180,7 +186,7 @@ impl ReadEnd {
     pub(crate) fn poll_splice(
         &mut self,
         cx: &mut Context<'_>,
-        to: &Outlet,
+        to: &mut Outlet,
         max: usize,
     ) -> Poll<io::Result<usize>> {
         match self {

@@ -66,7 +66,7 @@ const MODES: &[Mode] = &[
     #[cfg(unix)]
     (
         "leave-apart",
-        "OUTER_MS quiet|chatty|flood PARENT",
+        "OUTER_MS quiet|chatty|flood",
         unix::leave_apart,
     ),
     ("heir", "OUTER_MS quiet|chatty|flood (used by hold)", heir),
@@ -74,6 +74,7 @@ const MODES: &[Mode] = &[
     ("slow", "N MS", slow),
     ("after", "MS TEXT", after),
     ("prompt", "", prompt),
+    ("answer", "N", answer),
     ("tell-env", "NAME", tell_env),
     ("args", "[ARG]...", args_as_given),
     ("cwd", "", cwd),
@@ -85,7 +86,7 @@ const MODES: &[Mode] = &[
     #[cfg(unix)]
     (
         "parent",
-        "here|thread|blocking keep|let-go|detach|outlive SCRIPT...",
+        "here|thread|blocking keep|copy|let-go|detach|outlive SCRIPT...",
         parent::parent,
     ),
     ("burn", "MILLIONS", burn),
@@ -95,6 +96,8 @@ const MODES: &[Mode] = &[
     ("pulse", "STREAM N MS", pulse),
     #[cfg(target_os = "linux")]
     ("fd-count", "", unix::fd_count),
+    #[cfg(target_os = "linux")]
+    ("packets", "STREAM TEXT...", unix::packets),
 ];
 
 fn main() {
@@ -346,6 +349,15 @@ fn after(args: &mut Args) {
     let (pause, text) = (args.millis(), args.raw());
     sleep(pause);
     Out::stdout().put([text.as_encoded_bytes(), b"\n"].concat());
+}
+
+/// So many bytes of the pattern to each line.
+fn answer(args: &mut Args) {
+    let (mut stdin, mut stdout) = (BufReader::new(stdin()), Out::stdout());
+    let n = args.number();
+    while or_fail(stdin.skip_until(b'\n')) > 0 {
+        stdout.pattern(n);
+    }
 }
 
 fn prompt(_: &mut Args) {

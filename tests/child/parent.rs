@@ -15,7 +15,7 @@ use crate::{Args, usage, wait_for_eof};
 ///
 /// A child is started by the main thread, by a thread that has ended since, or by one of the pool for blocking work
 /// that has. Its handle is kept, or dropped with `kill_on_drop(false)`, or detached; with `outlive` it is kept, but
-/// the child is not to die with us.
+/// the child is not to die with us. With `copy` it is kept, and there is a copy of this process that outlives it.
 pub(crate) fn parent(args: &mut Args) {
     let (place, what) = (args.text(), args.text());
     let runtime = runtime();
@@ -43,6 +43,16 @@ pub(crate) fn parent(args: &mut Args) {
             "let-go" => drop(io),
             "detach" => drop(io.detach()),
             _ => kept.push(io),
+        }
+    }
+    if what == "copy" {
+        // SAFETY: the copy makes no other call than the one that waits for its end.
+        unsafe {
+            if libc::fork() == 0 {
+                loop {
+                    libc::pause();
+                }
+            }
         }
     }
     stdout.put("ready\n");

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
-use std::process::{self, Command};
+use std::process::{self, Command, Stdio};
 
 use rustix::process::{Pid, Signal, getpgid, getpgrp, getpid, getppid, kill_process, setpgid};
 use rustix::stdio::dup2_stdin;
 
-use crate::stdio::{Out, or_fail};
+use crate::stdio::{Out, or_fail, read, stdin};
 use crate::{Args, heir_command, sleep_until_killed, usage, wait_for_eof};
 
 pub(crate) fn ids() -> String {
@@ -26,21 +26,30 @@ pub(crate) fn abort_by(args: &mut Args) {
     process::exit(65);
 }
 
-/// By way of a process that ends: the grandchild has lost its parent, so that it is no more known whose it was.
+/// By way of a process that ends before this one says so: the grandchild has lost its parent, so that it is no more known whose
+/// it was.
 pub(crate) fn hold_apart(args: &mut Args) {
-    let parent = process::id().to_string();
     let mut between = Command::new(or_fail(std::env::current_exe()));
-    between.args(["leave-apart", &args.text(), &args.text(), &parent]);
-    or_fail(between.status());
+    between.args(["leave-apart", &args.text(), &args.text()]);
+    between.stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut between = or_fail(between.spawn());
+    // The grandchild's gate, which opens when this process ends.
+    let gate = between.stdin.take();
+    let said = or_fail(between.wait_with_output()).stderr;
+    let grandchild = String::from_utf8_lossy(&said);
+    let parent = process::id();
+    Out::stdout().put(format!("parent {parent} grandchild {grandchild}"));
     sleep_until_killed();
+    drop(gate);
 }
 
+/// The grandchild's stderr is none of ours: there this process says which it is.
 #[expect(clippy::zombie_processes, reason = "it outlives this process")]
 pub(crate) fn leave_apart(args: &mut Args) {
     let mut heir = heir_command(&args.text(), &args.text());
+    heir.stdin(Stdio::inherit()).stderr(Stdio::null());
     let heir = or_fail(heir.process_group(0).spawn());
-    let (parent, grandchild) = (args.text(), heir.id());
-    Out::stdout().put(format!("parent {parent} grandchild {grandchild}\n"));
+    eprintln!("{}", heir.id());
 }
 
 pub(crate) fn join_parent(_: &mut Args) {
@@ -87,4 +96,23 @@ pub(crate) fn fd_count(_: &mut Args) {
         }
     }
     Out::stdout().put(format!("{}\n{}", open.len(), open.concat()));
+}
+
+/// All texts at each line of stdin, each as a packet of its own, see O_DIRECT in `pipe(2)`.
+#[cfg(target_os = "linux")]
+pub(crate) fn packets(args: &mut Args) {
+    use rustix::fs::{OFlags, fcntl_setfl};
+
+    let mut out = args.stream();
+    or_fail(fcntl_setfl(&out.0, OFlags::DIRECT).map_err(Into::into));
+    let mut texts = Vec::new();
+    while args.peek().is_some() {
+        texts.push(args.text());
+    }
+    let mut stdin = stdin();
+    while read(&mut stdin, &mut [0; 1]) > 0 {
+        for text in &texts {
+            out.put(text);
+        }
+    }
 }

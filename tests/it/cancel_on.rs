@@ -14,18 +14,19 @@ use crate::support::{assert_bytes, child, pattern, within};
 const SHORT: Duration = Duration::from_millis(200);
 
 #[tokio::test]
-async fn a_token_that_is_cancelled_before_the_spawn() {
+async fn a_token_that_is_cancelled_before_anything_is_awaited() {
     let token = CancellationToken::new();
+    let run = || ProcessIo::builder(child(&["deaf"])).cancel_on(token.clone());
+    let ios = [run().spawn().unwrap(), run().spawn().unwrap()];
     token.cancel();
-    let run = ProcessIo::builder(child(&["deaf"])).cancel_on(token.clone());
-    let error = within(run).await.unwrap_err();
+    let [mut collected, io] = ios;
+    let error = within(collected.output()).await.unwrap_err();
     assert!(error.is_cancelled() && !error.is_timeout(), "{error}");
     let output = error.output().unwrap();
     assert!(!output.timed_out);
     assert!(!output.status.unwrap().success());
 
-    let run = ProcessIo::builder(child(&["deaf"])).cancel_on(token);
-    let items: Vec<_> = within(run.spawn().unwrap().collect()).await;
+    let items: Vec<_> = within(io.collect()).await;
     let [.., Err(error), Ok(Event::Exit(_))] = &items[..] else {
         panic!("{items:?}");
     };
@@ -103,9 +104,9 @@ async fn a_token_that_is_dropped_cancels_nothing() {
 #[tokio::test]
 async fn it_reads_as_what_it_is() {
     let token = CancellationToken::new();
-    token.cancel();
-    let run = ProcessIo::builder(child(&["deaf"])).cancel_on(token);
+    let run = ProcessIo::builder(child(&["deaf"])).cancel_on(token.clone());
     let mut file = ProcessIOWrapper::from(run.spawn().unwrap());
+    token.cancel();
     let error = within(file.read_to_end(&mut Vec::new())).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::Other);
     #[cfg(unix)]
@@ -153,7 +154,7 @@ mod by_a_ladder {
     use process_io::{Ladder, Signal};
 
     use super::*;
-    use crate::support::{GENEROUS, sh};
+    use crate::support::{GRACE, sh};
 
     const POLITE: &str = "trap 'echo goodbye; exit 3' TERM; echo ready; sleep 60 & wait";
 
@@ -162,7 +163,7 @@ mod by_a_ladder {
         let token = CancellationToken::new();
         let run = ProcessIo::builder(sh(POLITE))
             .cancel_on(token.clone())
-            .ladder(Ladder::kill().signal(Signal::TERM, GENEROUS));
+            .ladder(Ladder::kill().signal(Signal::TERM, GRACE));
         let mut io = run.spawn().unwrap();
         let ready = within(io.recv_line(Source::Stdout)).await.unwrap();
         assert_eq!(ready.unwrap().to_string(), "ready");
@@ -183,7 +184,7 @@ mod by_a_ladder {
         // Collected, taken in pieces, and while something else is awaited.
         for way in ["output", "recv", "send"] {
             let mut io = (ProcessIo::builder(sh(&script)))
-                .ladder(Ladder::kill().signal(Signal::TERM, GENEROUS))
+                .ladder(Ladder::kill().signal(Signal::TERM, GRACE))
                 .spawn()
                 .unwrap();
             let ready = within(io.recv_line(Source::Stdout)).await.unwrap();

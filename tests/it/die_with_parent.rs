@@ -149,6 +149,12 @@ async fn a_child_that_was_detached_lives_on_until_then() {
     killed_with("here", "detach", "sleep 300; true", 3).await;
 }
 
+/// A copy of the parent, by `fork(2)`, is not the parent.
+#[tokio::test]
+async fn a_copy_of_the_parent_may_live_on() {
+    killed_with("here", "copy", "sleep 300; true", 3).await;
+}
+
 #[tokio::test]
 async fn many_children_at_once() {
     let mut parent = Parent::new("here", "keep", &["sleep 300; true"; 20]).await;

@@ -311,11 +311,20 @@ async fn sigchld_is_not_needed() {
 
 #[test]
 fn a_runtime_without_io_starts_no_child() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    starts_no_child(runtime.enable_time().build().unwrap());
+}
+
+#[test]
+fn a_runtime_without_time_starts_no_child() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    starts_no_child(runtime.enable_io().build().unwrap());
+}
+
+/// It panics instead, before there is a child.
+fn starts_no_child(runtime: Runtime) {
     let marker = tempfile::tempdir().unwrap();
     let file = marker.path().join("started");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
     let spawned = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             let mut touch = process_io::Command::new("touch");

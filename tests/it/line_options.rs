@@ -240,6 +240,49 @@ async fn a_long_line_is_an_error_and_the_next_is_whole() {
     assert_eq!(io.omitted(Source::Stdout), 7);
 }
 
+#[tokio::test]
+async fn a_long_line_is_an_error_by_default_and_still_there() {
+    let mut options = LineOptions::default();
+    options.max_line_length = 4;
+    let pieces: &[&[u8]] = &[b"ab\n12", b"345", b"6\nnext\n"];
+    for long_line in [LongLine::Cut, LongLine::Split] {
+        let mut io = saying(pieces, options);
+        within(io.recv_line(Source::Stdout)).await.unwrap();
+        let error = within(io.recv_line(Source::Stdout)).await.unwrap_err();
+        assert!(error.is_limit(), "{error}");
+        for way in ["set_line_options", "LongLine::Cut", "LongLine::Split"] {
+            assert!(error.to_string().contains(way), "{error}");
+        }
+        assert_eq!(io.omitted(Source::Stdout), 0);
+        io.set_line_options(at_most(4, long_line));
+        let mut expected = vec![(b"1234".to_vec(), LineEnd::Limit)];
+        if long_line == LongLine::Split {
+            expected.push((b"56".to_vec(), LineEnd::Terminator));
+        }
+        expected.push((b"next".to_vec(), LineEnd::Terminator));
+        assert_eq!(all(&mut io).await, expected);
+    }
+    let mut io = saying(pieces, options);
+    within(io.recv_line(Source::Stdout)).await.unwrap();
+    within(io.recv_line(Source::Stdout)).await.unwrap_err();
+    assert_eq!(within(io.output()).await.unwrap().stdout, "123456\nnext\n");
+}
+
+#[cfg(unix)] // Shells.
+#[tokio::test]
+async fn a_line_of_twenty_megabytes_is_not_cut_silently() {
+    use futures::TryStreamExt;
+    let script = "head -c 20000000 /dev/zero | tr '\\0' x; echo; echo next";
+    let mut io = ProcessIo::spawn(crate::support::sh(script)).unwrap();
+    let lines = within(io.stdout_lines().try_collect::<Vec<_>>()).await;
+    assert!(lines.unwrap_err().is_limit());
+    io.set_line_options(at_most(DEFAULT_MAX_LINE_LENGTH, LongLine::Split));
+    let lines: Vec<Line> = within(io.stdout_lines().try_collect()).await.unwrap();
+    let bytes: usize = lines.iter().map(|line| line.as_bytes().len()).sum();
+    assert_eq!(bytes, 20_000_000 + 4);
+    assert_eq!(io.omitted(Source::Stdout), 0);
+}
+
 /// A limit on what is kept is not a limit on a line that is being awaited.
 #[tokio::test]
 async fn a_line_may_be_longer_than_what_is_kept() {
@@ -278,7 +321,7 @@ async fn lines_go_on_behind_what_was_dropped() {
     }
 }
 
-/// By default 16 MiB of it are a line; the rest is dropped as it comes.
+/// If it is to be cut, 16 MiB of it are a line, and the rest is dropped as it comes.
 #[tokio::test]
 async fn a_line_of_100_mebibytes() {
     #[cfg(target_os = "linux")]
@@ -292,6 +335,7 @@ async fn a_line_of_100_mebibytes() {
     let mut io = ProcessIo::from_parts(parts.stdout(long.chain(&b"\nnext\n"[..])));
     // It has exited, and a slow machine takes long.
     io.set_drain(Drain::UntilEof);
+    io.set_line_options(at_most(DEFAULT_MAX_LINE_LENGTH, LongLine::Cut));
     let line = within(io.recv_line(Source::Stdout)).await.unwrap().unwrap();
     assert_eq!(line.as_bytes().len(), DEFAULT_MAX_LINE_LENGTH);
     assert_eq!(line.end(), LineEnd::Limit);

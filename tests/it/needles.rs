@@ -4,6 +4,7 @@ use bytes::Bytes;
 use futures::stream;
 use process_io::{Eof, Found, Match, Needle, ProcessIo, ReadSource, transport::memory};
 use proptest::{collection::vec, prelude::*, sample::select};
+use tokio::io::AsyncWriteExt;
 use tokio_util::io::StreamReader;
 
 use crate::support::{GENEROUS, within};
@@ -278,4 +279,48 @@ async fn waiting_for_a_boxed_set_can_be_spawned() {
     let needles: Vec<Box<dyn Needle>> = vec![Box::new(Eof), Box::new(", ")];
     let task = tokio::spawn(async move { io.expect(&needles).await });
     assert_eq!(within(task).await.unwrap().unwrap().before, "1");
+}
+
+/// Says that it has found what it cannot have.
+struct Wrong(std::ops::Range<usize>, Vec<Option<std::ops::Range<usize>>>);
+
+impl Needle for Wrong {
+    fn find(&self, output: &[u8], _: usize) -> Option<Found> {
+        let mut found = Found::new(self.0.start, self.0.end);
+        found.captures = self.1.clone();
+        (output.len() == 6).then_some(found)
+    }
+}
+
+#[tokio::test]
+#[allow(clippy::reversed_empty_ranges)] // They are what is wrong.
+async fn a_needle_that_is_wrong_is_an_error_and_takes_nothing() {
+    let wrong = [
+        Wrong(2..7, vec![]),
+        Wrong(7..8, vec![]),
+        Wrong(4..2, vec![]),
+        Wrong(usize::MAX..usize::MAX, vec![]),
+        Wrong(2..4, vec![Some(1..3)]),
+        Wrong(2..4, vec![None, Some(3..5)]),
+        Wrong(2..4, vec![Some(4..3)]),
+    ];
+    let (parts, mut child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    child.stdout.write_all(b"output").await.unwrap();
+    for needle in wrong {
+        for source in [ReadSource::Stdout, ReadSource::Both] {
+            let found = io.expect_from(source, &needle, GENEROUS);
+            let error = within(found).await.unwrap_err();
+            assert!(error.to_string().contains("needle"), "{error}");
+            let kind = std::io::Error::from(error).kind();
+            assert_eq!(kind, std::io::ErrorKind::InvalidInput);
+        }
+    }
+    let right = Wrong(2..4, vec![None, Some(2..4), Some(3..3)]);
+    let found = within(io.expect(right)).await.unwrap();
+    assert_eq!(
+        (&found.before[..], &found.matched[..]),
+        (&b"ou"[..], &b"tp"[..])
+    );
+    assert_eq!(io.pending(process_io::Source::Stdout), b"ut");
 }

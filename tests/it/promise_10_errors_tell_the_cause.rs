@@ -30,6 +30,7 @@ pub(crate) fn kinds(error: &Error) -> Vec<&'static str> {
         ("limit", error.is_limit()),
         ("eof", error.is_eof()),
         ("input", error.is_input()),
+        ("stdin", error.is_stdin()),
         ("failed", error.is_failed()),
     ];
     (all.into_iter().filter(|(_, is)| *is).map(|(name, _)| name)).collect()
@@ -72,7 +73,11 @@ async fn no_such_program() {
     for program in ["no-such-program-anywhere", "/no/such/program", "./no-such"] {
         let mut command = Command::new(program);
         command.args(["-x", "two words"]);
-        assert_fails(command, "not_found", ErrorKind::NotFound, "no such program");
+        let text = match program.contains('/') {
+            true => format!("no such program: {program}"),
+            false => "no such program".into(),
+        };
+        assert_fails(command, "not_found", ErrorKind::NotFound, &text);
     }
     let error = ProcessIo::spawn(Command::new("/no/such/program")).unwrap_err();
     assert_eq!(error.command(), Some("/no/such/program"));
@@ -108,19 +113,20 @@ async fn no_such_program_where_the_path_has_a_directory_of_somebody_else() {
 async fn a_program_below_a_file() {
     let folder = folder();
     let below = file(&folder, "file", 0o755, "").join("program");
-    let (kind, text) = ("not_found", "no such program");
-    assert_fails(Command::new(below), kind, ErrorKind::NotFound, text);
+    let text = format!("no such program: {}", below.display());
+    assert_fails(Command::new(below), "not_found", ErrorKind::NotFound, &text);
 }
 
 #[tokio::test]
 async fn no_such_directory() {
     let folder = folder();
     let plain = file(&folder, "plain", 0o644, "");
-    for directory in [Path::new("/no/such/directory"), &plain] {
+    let missing = Path::new("/no/such/directory");
+    for (directory, text) in [(missing, "no such directory"), (&plain, "no directory")] {
         let mut command = child(&["cwd"]);
         command.current_dir(directory);
-        let (kind, text) = ("directory_not_found", "no such directory to start in");
-        assert_fails(command, kind, ErrorKind::NotFound, text);
+        let text = format!("{text} to start in: {}", directory.display());
+        assert_fails(command, "directory_not_found", ErrorKind::NotFound, &text);
     }
 }
 
@@ -136,17 +142,28 @@ async fn neither_directory_nor_program() {
 #[tokio::test]
 async fn a_directory_as_program() {
     let folder = folder();
-    let (kind, text) = ("not_executable", "is a directory, not a program");
+    let text = format!("is a directory, not a program: {}", folder.path().display());
     let command = Command::new(folder.path());
-    assert_fails(command, kind, ErrorKind::PermissionDenied, text);
+    assert_fails(
+        command,
+        "not_executable",
+        ErrorKind::PermissionDenied,
+        &text,
+    );
 }
 
 #[tokio::test]
 async fn not_executable() {
     let folder = folder();
-    let command = Command::new(file(&folder, "script", 0o644, "#!/bin/sh\n"));
-    let (kind, text) = ("not_executable", "not executable");
-    assert_fails(command, kind, ErrorKind::PermissionDenied, text);
+    let script = file(&folder, "script", 0o644, "#!/bin/sh\n");
+    let text = format!("not executable: {}", script.display());
+    let command = Command::new(script);
+    assert_fails(
+        command,
+        "not_executable",
+        ErrorKind::PermissionDenied,
+        &text,
+    );
 }
 
 #[tokio::test]
@@ -168,7 +185,10 @@ async fn no_program_at_all() {
         let error = ProcessIo::spawn(Command::new(&path)).unwrap_err();
         assert_eq!(kinds(&error), ["not_executable"], "{error:?}");
         let text = "not a program this system can execute";
-        assert_eq!(error.to_string(), format!("`{}`: {text}", path.display()));
+        assert_eq!(
+            error.to_string(),
+            format!("`{0}`: {text}: {0}", path.display())
+        );
         let source = std::error::Error::source(&error).expect("the system's own error");
         assert!(!source.to_string().is_empty());
     }

@@ -5,9 +5,9 @@ use std::{
     io::{Read, Seek, SeekFrom, Write},
 };
 
-use process_io::{Builder, Command, ProcessIo, Recv, Redirect, Source};
+use process_io::{Builder, Command, ProcessIo, Recv, Redirect, Source, Stage};
 
-use crate::support::{child, within};
+use crate::support::{alone, child, within};
 
 const MARK: &str = "PROCESS_IO_REDIRECTS";
 
@@ -175,4 +175,40 @@ async fn merged_and_inherited_goes_to_our_stdout() {
     let expected = "out 0\nerr 0\nout 1\nerr 1\n";
     assert!(output.stdout_lossy().contains(expected), "{output:?}");
     assert!(output.stderr.is_empty(), "{output:?}");
+}
+
+/// Under its own number too the child would have it for as long as it lives.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_file_that_is_not_closed_on_exec_is_the_childs_stream_alone() {
+    use rustix::io::{FdFlags, fcntl_setfd};
+
+    if !alone("redirects::a_file_that_is_not_closed_on_exec_is_the_childs_stream_alone") {
+        return;
+    }
+    let inheritable = || {
+        let file = file("");
+        let at_same_place = file.try_clone().unwrap();
+        fcntl_setfd(&at_same_place, FdFlags::empty()).unwrap();
+        (file, at_same_place)
+    };
+    let count = || ProcessIo::builder(child(&["fd-count"]));
+
+    // What this process itself was given may be inherited too.
+    let none = stdout_of(count()).await;
+    assert_eq!(stdout_of(count().stdin(inheritable().1)).await, none);
+    assert_eq!(stdout_of(count().stderr(inheritable().1)).await, none);
+    let guarded = count().stderr(inheritable().1).die_with_parent(true);
+    assert_eq!(stdout_of(guarded).await, none);
+    let (out, theirs) = inheritable();
+    within(count().stdout(theirs)).await.unwrap();
+    assert_eq!(content(out).as_bytes(), none);
+    let (out, theirs) = inheritable();
+    within(count().stdout(theirs).merge_stderr()).await.unwrap();
+    assert_eq!(content(out).as_bytes(), none);
+    // The first stage is started while what the last one is to get is already there.
+    let last = Stage::new(child(&["cat"])).stderr(inheritable().1);
+    let (out, theirs) = inheritable();
+    within(count().stdout(theirs).pipe(last)).await.unwrap();
+    assert_eq!(content(out).as_bytes(), none);
 }

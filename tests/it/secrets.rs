@@ -200,6 +200,79 @@ async fn in_the_stages_of_a_pipeline() {
     assert_error_hides(error);
 }
 
+/// What is secret for one stage is secret for all of them.
+#[tokio::test]
+async fn in_every_stage_of_a_pipeline() {
+    let stage = |code: &str| {
+        let mut command = child(&["exit", code]);
+        command.arg("--password=hunter2");
+        command
+    };
+    let runs = || {
+        let of_the_first = login("exit 0").pipe(stage("0")).pipe(stage("3"));
+        let of_the_last = ProcessIo::builder(stage("0"))
+            .pipe(stage("3"))
+            .pipe(Stage::new(stage("0")).secret(SECRET));
+        [of_the_first, of_the_last]
+    };
+    for run in runs() {
+        assert_hides(&run);
+        assert_hidden(&format!("{:?}", run.into_future()));
+    }
+    for run in runs() {
+        let output = within(run).await.unwrap();
+        assert_hides(&output);
+        for stage in &output.stages {
+            assert_hidden(&stage.command);
+        }
+        let error = output.check().unwrap_err();
+        assert!(error.stage().unwrap().ends_with("--password=***"));
+        assert_error_hides(error);
+    }
+    let mut missing = Command::new("/no/such/program");
+    missing.arg("--password=hunter2");
+    let error = login("exit 0").pipe(missing).spawn().unwrap_err();
+    assert_error_hides(error);
+}
+
+/// The error shows the end of what the child wrote to stderr; the bytes are as they are.
+#[tokio::test]
+async fn in_the_end_of_stderr() {
+    let script = r#"printf 'wrong: hun' >&2; printf 'ter2!\n' >&2; exit 3"#;
+    let error = within(login(script)).await.unwrap().check().unwrap_err();
+    assert_eq!(error.stderr_tail(), b"wrong: hunter2!\n");
+    assert!(error.to_string().ends_with("wrong: ***!"), "{error}");
+    for shown in [format!("{error:?}"), format!("{error:#?}")] {
+        assert_hidden(&shown);
+    }
+
+    let mut io = login(script).spawn().unwrap();
+    let error = within(io.expect("never")).await.unwrap_err();
+    assert!(error.to_string().ends_with("wrong: ***!"), "{error}");
+    let run = login("echo hunter2 >&2; sleep 300; true").timeout(Duration::from_millis(500));
+    assert_hidden(&within(run).await.unwrap_err().to_string());
+
+    let last = child(&["exit", "0"]);
+    let error = within(login(script).pipe(last)).await.unwrap().check();
+    assert!(error.as_ref().unwrap_err().is_failed());
+    assert_hidden(&error.unwrap_err().to_string());
+}
+
+/// Of one that the end of stderr begins within, the rest is not shown either.
+#[tokio::test]
+async fn at_the_beginning_of_the_end_of_stderr() {
+    for after in 4096 - SECRET.len() - 1..=4096 {
+        let script = format!("printf 'xxx hunter2%{after}s' y >&2; exit 3");
+        let error = within(login(&script)).await.unwrap().check().unwrap_err();
+        assert_eq!(error.stderr_tail().len(), 4096);
+        let message = error.to_string();
+        let (_, shown) = message.split_once("; stderr:\n").unwrap();
+        let letters: String = shown.chars().filter(|c| c.is_alphanumeric()).collect();
+        assert_eq!(letters, "y", "{after}: {}", shown.replace(' ', ""));
+        assert_eq!(shown.contains("***"), after < 4096, "{after}");
+    }
+}
+
 #[tokio::test]
 async fn in_the_name_of_the_program() {
     assert_eq!(shown(&[b"/no/hunter2/x"], &[SECRET]), "/no/***/x");

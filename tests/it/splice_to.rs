@@ -96,7 +96,9 @@ async fn what_was_received_before_comes_first_and_the_rest_is_fed_and_kept() {
 mod into_what_can_be_full {
     use std::{os::fd::AsFd, time::Duration};
 
-    use process_io::Result;
+    use bytes::Bytes;
+    use futures::channel::mpsc;
+    use process_io::{Input, Result};
     use tokio::{io::AsyncReadExt, net::UnixStream, net::unix::pipe};
 
     use super::*;
@@ -162,6 +164,108 @@ mod into_what_can_be_full {
         let splice = splice_all(&mut io, to);
         let (bytes, _) = within(async { tokio::join!(splice, from.read_to_end(&mut all)) }).await;
         bytes.unwrap();
+        assert_bytes(&all, pattern(SIZE));
+    }
+
+    /// The reader may have emptied the pipe the moment after it was seen full, and the child says nothing more before the next
+    /// question. With one page the pipe is full often.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn answers_into_a_small_pipe_that_a_thread_reads() {
+        const ANSWER: usize = 100_000;
+        const ANSWERS: usize = 2_000;
+        const PAGE: usize = 4096;
+        let (to, from) = pipe::pipe().unwrap();
+        rustix::pipe::fcntl_setpipe_size(&to, PAGE).unwrap();
+        let mut from = File::from(from.into_blocking_fd().unwrap());
+        let (ask, questions) = mpsc::unbounded();
+        let question = Bytes::from_static(b"\n");
+        ask.unbounded_send(question.clone()).unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut answer = vec![0; ANSWER];
+            for left in (0..ANSWERS).rev() {
+                from.read_exact(&mut answer).unwrap();
+                if left > 0 {
+                    ask.unbounded_send(question.clone()).unwrap();
+                }
+            }
+            from
+        });
+        let mut io = ProcessIo::builder(child(&["answer", &ANSWER.to_string()]))
+            .input(Input::stream(questions))
+            .spawn()
+            .unwrap();
+        let bytes = within(io.splice_to(Source::Stdout, to.as_fd())).await;
+        assert_eq!(bytes.unwrap(), (ANSWER * ANSWERS) as u64);
+        drop(reader.join().unwrap());
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod where_it_is_refused {
+    use std::{env, process::Command};
+
+    use super::*;
+
+    /// Runs the rest of its arguments where a system call, by number, is refused with EPERM.
+    const SANDBOX: &str = "
+import ctypes, os, struct, sys
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
+LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
+SECCOMP_RET_ERRNO, SECCOMP_RET_ALLOW, EPERM = 0x00050000, 0x7fff0000, 1
+program = [(LOAD, 0, 0, 0), (JUMP_IF_EQUAL, 0, 1, int(sys.argv[1])),
+           (RETURN, 0, 0, SECCOMP_RET_ERRNO | EPERM), (RETURN, 0, 0, SECCOMP_RET_ALLOW)]
+code = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *step) for step in program))
+filter = ctypes.create_string_buffer(struct.pack('@HP', len(program), ctypes.addressof(code)))
+prctl = ctypes.CDLL(None).prctl
+prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+assert prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+assert prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(filter), 0, 0) == 0
+os.execv(sys.argv[2], sys.argv[2:])
+";
+    const TEST: &str = "splice_to::where_it_is_refused::it_is_copied";
+    const MARK: &str = "PROCESS_IO_TEST_SANDBOX";
+
+    #[tokio::test]
+    async fn it_is_copied() {
+        if env::var_os(MARK).is_none() {
+            let splice = libc::SYS_splice.to_string();
+            let exe = env::current_exe().unwrap();
+            let output = Command::new("python3")
+                .args(["-c", SANDBOX, &splice])
+                .arg(exe)
+                .args([TEST, "--exact", "--nocapture", "--test-threads=1"])
+                .env(MARK, "1")
+                .output();
+            let Ok(output) = output else {
+                return; // No python3 here.
+            };
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(
+                output.status.success() && said.contains("1 passed"),
+                "{output:?}"
+            );
+            return;
+        }
+        let pipe = rustix::pipe::pipe().unwrap();
+        let null = File::options().write(true).open("/dev/null").unwrap();
+        let refused = rustix::pipe::splice(
+            &pipe.0,
+            None,
+            &null,
+            None,
+            1,
+            rustix::pipe::SpliceFlags::NONBLOCK,
+        );
+        assert_eq!(refused, Err(rustix::io::Errno::PERM));
+
+        let mut file = tempfile::tempfile().unwrap();
+        let mut io = writes("out");
+        let bytes = within(io.splice_to(Source::Stdout, descriptor(&file))).await;
+        assert_eq!(bytes.unwrap(), SIZE as u64);
+        let mut all = Vec::new();
+        file.rewind().unwrap();
+        file.read_to_end(&mut all).unwrap();
         assert_bytes(&all, pattern(SIZE));
     }
 }

@@ -4,6 +4,8 @@
 pub(crate) mod life;
 #[cfg(target_os = "linux")]
 mod mark;
+#[cfg(target_os = "linux")]
+pub(crate) mod setup;
 mod way;
 
 use std::{future::IntoFuture, time::Duration};
@@ -18,6 +20,10 @@ pub(crate) use way::{Left, Way};
 
 /// Far more than anything here takes, also on a loaded machine: only a hang reaches it.
 pub(crate) const GENEROUS: Duration = Duration::from_secs(60);
+
+/// Long enough for what acts on a signal. A shell may swallow one that comes just as it starts a program, which then lives on
+/// until this is over.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// The helper child in one of its modes, see `tests/child/main.rs`.
 pub(crate) fn child(args: &[&str]) -> Command {
@@ -159,13 +165,29 @@ pub(crate) async fn eventually(what: &str, mut check: impl FnMut() -> bool) {
 /// Whether this is a process that has the named test for itself, where it may change limits and count what
 /// is open. If not, runs it in one, which must succeed.
 pub(crate) fn alone(test: &str) -> bool {
-    const MARK: &str = "PROCESS_IO_TEST_ALONE";
-    if std::env::var_os(MARK).is_some() {
-        return true;
-    }
-    let output = std::process::Command::new(std::env::current_exe().expect("the test's own path"))
+    is_alone() || alone_under(test, &[])
+}
+
+/// As [`alone`], by a program that sets something up and then runs the command that it is given, if there is such a
+/// program here.
+pub(crate) fn alone_by(test: &str, wrapper: impl FnOnce() -> Option<Vec<&'static str>>) -> bool {
+    is_alone() || wrapper().is_some_and(|wrapper| alone_under(test, &wrapper))
+}
+
+const ALONE: &str = "PROCESS_IO_TEST_ALONE";
+
+fn is_alone() -> bool {
+    std::env::var_os(ALONE).is_some()
+}
+
+fn alone_under(test: &str, wrapper: &[&str]) -> bool {
+    let exe = std::env::current_exe().expect("the test's own path");
+    let mut words: Vec<_> = wrapper.iter().map(std::ffi::OsStr::new).collect();
+    words.push(exe.as_os_str());
+    let output = std::process::Command::new(words[0])
+        .args(&words[1..])
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env(MARK, "1")
+        .env(ALONE, "1")
         .output()
         .expect("the test starts");
     let said = String::from_utf8_lossy(&output.stdout);

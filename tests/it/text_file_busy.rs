@@ -64,7 +64,7 @@ fn run(path: &Path) -> Builder {
 fn assert_is_busy(error: Error, path: &Path) {
     assert!(error.is_busy(), "{error:?}");
     assert!(!error.is_not_executable() && !error.is_not_found());
-    let message = format!("`{}`: its file is open for writing", path.display());
+    let message = format!("`{0}`: its file is open for writing: {0}", path.display());
     assert_eq!(error.to_string(), message);
     let source = std::error::Error::source(&error).expect("the system's own error");
     assert!(!source.to_string().is_empty());

@@ -135,7 +135,7 @@ async fn arguments_of_a_batch_file_are_no_commands() {
         refused
             .unwrap_err()
             .to_string()
-            .contains("cannot be started")
+            .contains("failed before the program ran")
     );
 }
 

@@ -1,6 +1,8 @@
 //! Unix: pipes on the reactor, `posix_spawn`, process groups, exit seen by pidfd or SIGCHLD.
 
 mod fault;
+mod fork;
+mod format;
 mod group;
 mod grown;
 mod guardian;
@@ -10,21 +12,34 @@ mod populate;
 mod process;
 mod reaper;
 mod send;
+mod signals;
 mod spawn;
 mod tree;
 mod usage;
+mod writers;
 
 use std::{
     io,
     os::{
-        fd::{BorrowedFd, OwnedFd},
+        fd::{AsRawFd, BorrowedFd, OwnedFd},
         unix::process::ExitStatusExt,
     },
     process::ExitStatus,
 };
 
-use rustix::process::Pid;
-use tokio::io::{Interest, unix::AsyncFd};
+use rustix::{
+    io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd},
+    process::Pid,
+};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    runtime::Handle,
+};
+
+use crate::{
+    error::{Error, Kind},
+    stdio::Redirect,
+};
 
 pub(crate) use fault::fault;
 pub(crate) use grown::{Grown as PipeGrowth, set_pipe_budget};
@@ -61,9 +76,62 @@ fn raw(pid: Pid) -> i32 {
     pid.as_raw_nonzero().get()
 }
 
-/// Puts a descriptor on the reactor.
-fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` is open, and stays the same descriptor until it is dropped. Nothing here takes it
+/// Makes sure that a child gets a file as its stream alone, and not under the file's own number too.
+pub(crate) fn close_on_exec(redirect: &Redirect) {
+    let Redirect::File(file) = redirect else {
+        return;
+    };
+    // Neither call fails on a descriptor that is open.
+    if let Ok(flags) = fcntl_getfd(file) {
+        if !flags.contains(FdFlags::CLOEXEC) {
+            let _ = fcntl_setfd(file, flags | FdFlags::CLOEXEC);
+        }
+    }
+}
+
+/// The lowest number that is not one of stdin, stdout and stderr.
+const ABOVE_STDIO: i32 = 3;
+
+/// The same descriptor under a number above those of stdin, stdout and stderr. In a process that has closed one of these a new
+/// descriptor takes its number, and with it all that is read or written there.
+fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
+    Ok(match fd.as_raw_fd() {
+        ABOVE_STDIO.. => fd,
+        _ => fcntl_dupfd_cloexec(&fd, ABOVE_STDIO)?,
+    })
+}
+
+/// Nothing can be waited for outside a runtime.
+fn check_runtime() -> io::Result<()> {
+    match Handle::try_current() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::new(Kind::NoRuntimeToWait).into()),
+    }
+}
+
+/// A descriptor that is open, and stays the same, until the value is dropped.
+trait Owned: AsRawFd + Sized {
+    /// Another descriptor to the same.
+    fn duplicate(&self) -> io::Result<Self>;
+}
+
+impl Owned for OwnedFd {
+    fn duplicate(&self) -> io::Result<Self> {
+        Ok(fcntl_dupfd_cloexec(self, ABOVE_STDIO)?)
+    }
+}
+
+/// Puts a descriptor whose runtime has shut down on the reactor of the one that this is called in.
+fn move_here<T: Owned>(fd: &mut AsyncFd<T>, interest: Interest) -> io::Result<()> {
+    check_runtime()?;
+    // A copy, for the `AsyncFd` keeps its own until it is dropped.
+    *fd = register(fd.get_ref().duplicate()?, interest)?;
+    Ok(())
+}
+
+/// Puts a descriptor on the reactor of the runtime that this is called in.
+fn register<T: Owned>(fd: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+    // SAFETY: an `Owned` is open, and stays the same descriptor until it is dropped. Nothing here takes it
     // out of the `AsyncFd`.
     unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(Into::into)
 }

@@ -10,7 +10,7 @@ use std::{
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use tokio::io::{AsyncWrite, Interest, unix::AsyncFd};
 
-use super::{BorrowedDescriptor, register};
+use super::{ABOVE_STDIO, BorrowedDescriptor, check_runtime, move_here, register};
 
 /// A descriptor of our own to what was lent.
 #[derive(Debug)]
@@ -27,7 +27,8 @@ enum End {
 
 impl Outlet {
     pub(crate) fn new(to: BorrowedDescriptor<'_>) -> io::Result<Self> {
-        let dup = || fcntl_dupfd_cloexec(to, 0);
+        check_runtime()?;
+        let dup = || fcntl_dupfd_cloexec(to, ABOVE_STDIO);
         let end = match register(dup()?, Interest::WRITABLE) {
             Ok(fd) => End::Reactor(fd),
             // What epoll says of a regular file; kqueue takes it.
@@ -41,17 +42,20 @@ impl Outlet {
 
     /// What `transfer` comes to, which must not block; waits while it says `EAGAIN`.
     pub(super) fn poll_with(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         mut transfer: impl FnMut(BorrowedFd<'_>) -> Result<usize, Errno>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            let (result, guard) = match &self.end {
+            let (result, guard) = match &mut self.end {
                 End::File(fd) => (transfer(fd.as_fd()), None),
-                End::Reactor(fd) => {
-                    let guard = ready!(fd.poll_write_ready(cx))?;
-                    (transfer(fd.get_ref().as_fd()), Some(guard))
-                }
+                End::Reactor(fd) => match ready!(fd.poll_write_ready(cx)) {
+                    Ok(guard) => (transfer(guard.get_inner().as_fd()), Some(guard)),
+                    Err(_) => {
+                        move_here(fd, Interest::WRITABLE)?;
+                        continue;
+                    }
+                },
             };
             match (result, guard) {
                 (Err(Errno::INTR), _) => {}
@@ -64,7 +68,7 @@ impl Outlet {
 
 impl AsyncWrite for Outlet {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {

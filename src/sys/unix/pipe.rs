@@ -8,11 +8,16 @@ use std::{
 
 use bytes::BytesMut;
 use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread, read, writev};
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    task::coop::poll_proceed,
+};
 
 use super::{
     BorrowedDescriptor, Outlet,
+    fork::Private,
     grown::Grown,
+    move_here,
     populate::{POPULATED, populate},
     register,
 };
@@ -20,8 +25,10 @@ use super::{
 /// The read end of a pipe.
 #[derive(Debug)]
 pub(crate) struct PipeReader {
-    fd: AsyncFd<OwnedFd>,
+    fd: AsyncFd<Private>,
     grown: Option<Grown>,
+    /// The last read gave less than was asked for, and nobody has looked since whether that was all.
+    was_short: bool,
 }
 
 impl PipeReader {
@@ -29,7 +36,8 @@ impl PipeReader {
         ioctl_fionbio(&fd, true)?;
         Ok(Self {
             grown: capacity.map(|capacity| Grown::fixed(&fd, capacity)),
-            fd: register(fd, Interest::READABLE)?,
+            fd: register(Private::new(fd), Interest::READABLE)?,
+            was_short: false,
         })
     }
 
@@ -41,18 +49,55 @@ impl PipeReader {
         max: usize,
     ) -> Poll<io::Result<usize>> {
         loop {
-            let mut guard = ready!(self.fd.poll_read_ready(cx))?;
+            let mut guard = match self.fd.poll_read_ready(cx) {
+                Poll::Ready(Ok(guard)) => guard,
+                Poll::Ready(Err(_)) => {
+                    let Err(error) = move_here(&mut self.fd, Interest::READABLE) else {
+                        continue;
+                    };
+                    // What is there is there without a reactor.
+                    return Poll::Ready(or_instead(self.try_read(buffer, max), error));
+                }
+                Poll::Pending => return self.poll_next_packet(cx, buffer, max),
+            };
             match read_into(guard.get_inner(), buffer, max) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
                 Ok((n, asked)) => {
-                    // A short read has emptied the pipe. The next byte is a new edge, so the call that
-                    // would only say EAGAIN can be saved.
+                    // A short read has emptied the pipe, unless that holds packets. The next byte is a new edge, so
+                    // the call that would only say EAGAIN can be saved.
                     if 0 < n && n < asked {
                         guard.clear_ready();
+                        self.was_short = PACKETS;
                     }
                     return Poll::Ready(Ok(n));
                 }
                 Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// What the last read has left, which happens where the child writes packets: a read gives no more than one, and no edge
+    /// tells of the next if both were there before.
+    fn poll_next_packet(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut BytesMut,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
+        if !self.was_short {
+            return Poll::Pending;
+        }
+        let coop = ready!(poll_proceed(cx));
+        self.was_short = false;
+        if self.buffered().is_none_or(|bytes| bytes == 0) {
+            return Poll::Pending;
+        }
+        match read_into(self.fd.get_ref(), buffer, max) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            result => {
+                coop.made_progress();
+                self.was_short = true;
+                Poll::Ready(result.map(|(n, _)| n))
             }
         }
     }
@@ -67,29 +112,33 @@ impl PipeReader {
     pub(crate) fn poll_splice(
         &mut self,
         cx: &mut Context<'_>,
-        to: &Outlet,
+        to: &mut Outlet,
         max: usize,
     ) -> Poll<io::Result<usize>> {
         use rustix::pipe::{SpliceFlags, splice};
         loop {
-            let mut guard = ready!(self.fd.poll_read_ready(cx))?;
+            let mut guard = match self.fd.poll_read_ready(cx) {
+                Poll::Ready(Ok(guard)) => guard,
+                Poll::Ready(Err(_)) => {
+                    move_here(&mut self.fd, Interest::READABLE)?;
+                    continue;
+                }
+                Poll::Pending => return Poll::Pending,
+            };
+            let from = self.fd.get_ref();
             let mut empty = false;
             let moved = ready!(to.poll_with(cx, |to| {
-                let moved = splice(
-                    self.fd.get_ref(),
-                    None,
-                    to,
-                    None,
-                    max,
-                    SpliceFlags::NONBLOCK,
-                );
-                // It says the same of an empty pipe and of a full outlet.
-                empty = moved == Err(Errno::AGAIN) && is_writable(to);
-                if empty { Ok(0) } else { moved }
+                let moved = splice(from, None, to, None, max, SpliceFlags::NONBLOCK);
+                if moved != Err(Errno::AGAIN) || !is_writable(to) {
+                    return moved;
+                }
+                // It says the same of an empty pipe and of a full outlet, and that may have been read since.
+                empty = ioctl_fionread(from).unwrap_or(0) == 0;
+                if empty { Ok(0) } else { Err(Errno::INTR) }
             }));
             match moved {
                 Ok(_) if empty => guard.clear_ready(),
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                Err(error) if is_refused(&error) => {
                     return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
                 }
                 moved => return Poll::Ready(moved),
@@ -102,7 +151,7 @@ impl PipeReader {
     pub(crate) fn poll_splice(
         &mut self,
         _: &mut Context<'_>,
-        _: &Outlet,
+        _: &mut Outlet,
         _: usize,
     ) -> Poll<io::Result<usize>> {
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
@@ -128,7 +177,7 @@ impl PipeReader {
 /// The write end of a pipe.
 #[derive(Debug)]
 pub(crate) struct PipeWriter {
-    fd: AsyncFd<OwnedFd>,
+    fd: AsyncFd<Private>,
     grown: Option<Grown>,
 }
 
@@ -137,7 +186,7 @@ impl PipeWriter {
         ioctl_fionbio(&fd, true)?;
         Ok(Self {
             grown: capacity.map(|capacity| Grown::fixed(&fd, capacity)),
-            fd: register(fd, Interest::WRITABLE)?,
+            fd: register(Private::new(fd), Interest::WRITABLE)?,
         })
     }
 
@@ -148,7 +197,16 @@ impl PipeWriter {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         loop {
-            let mut guard = ready!(self.fd.poll_write_ready(cx))?;
+            let mut guard = match self.fd.poll_write_ready(cx) {
+                Poll::Ready(Ok(guard)) => guard,
+                Poll::Ready(Err(_)) => {
+                    let Err(error) = move_here(&mut self.fd, Interest::WRITABLE) else {
+                        continue;
+                    };
+                    return Poll::Ready(or_instead(self.try_write(slices), error));
+                }
+                Poll::Pending => return Poll::Pending,
+            };
             match write_from(guard.get_inner(), slices) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
                 result => return Poll::Ready(result),
@@ -178,6 +236,17 @@ impl PipeWriter {
     }
 }
 
+/// Whether a pipe can be one of packets, as by `O_DIRECT` of `pipe(2)`: a child may set that at any time.
+const PACKETS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Whether what cannot be spliced may still be copied: the file takes none, or a sandbox allows no such call. Nothing has been
+/// moved then; if the file is what must not be written, the copying tells that.
+#[cfg(target_os = "linux")]
+fn is_refused(error: &io::Error) -> bool {
+    let kind = error.kind();
+    kind == io::ErrorKind::InvalidInput || kind == io::ErrorKind::PermissionDenied
+}
+
 #[cfg(target_os = "linux")]
 fn is_writable(fd: std::os::fd::BorrowedFd<'_>) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -205,6 +274,14 @@ fn read_into(fd: &OwnedFd, buffer: &mut BytesMut, max: usize) -> io::Result<(usi
 
 fn write_from(fd: &OwnedFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     retry(|| writev(fd, slices))
+}
+
+/// `error` if it would block.
+fn or_instead<T>(result: io::Result<T>, error: io::Error) -> io::Result<T> {
+    match result {
+        Err(blocked) if blocked.kind() == io::ErrorKind::WouldBlock => Err(error),
+        result => result,
+    }
 }
 
 fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {

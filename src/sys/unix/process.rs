@@ -1,11 +1,13 @@
 //! A child: its exit is seen without reaping it, so that its pid and its group stay ours until the end.
 
 use std::{
+    future::{pending, poll_fn},
     io,
     os::fd::BorrowedFd,
     pin::pin,
     process::ExitStatus,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    task::Poll,
     thread,
     time::Duration,
 };
@@ -13,7 +15,10 @@ use std::{
 #[cfg(target_os = "linux")]
 use std::os::fd::{AsFd, OwnedFd};
 
-use futures::{FutureExt, future::select};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, select},
+};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -22,14 +27,14 @@ use rustix::{
 #[cfg(target_os = "linux")]
 use tokio::io::{Interest, unix::AsyncFd};
 use tokio::{
-    runtime::Handle,
+    runtime::{Handle, Id},
     signal::unix::{SignalKind, signal},
     time::sleep,
 };
 
 use super::{
     super::Scope,
-    exit_status,
+    exit_status, fork,
     group::Group,
     reaper, send, signal_status,
     tree::{self, Tree},
@@ -53,6 +58,8 @@ pub(crate) struct Process {
     pidfd: Option<AsyncFd<OwnedFd>>,
     /// The terminal of this process may stop it.
     may_be_stopped: bool,
+    /// Of the process that started it: a copy of that, made by `fork(2)`, is not its parent.
+    generation: u32,
     /// Held while a signal is sent, so that the pid cannot be freed under it.
     state: Mutex<State>,
 }
@@ -64,6 +71,8 @@ struct State {
     released: bool,
     /// Who has been found when a signal was sent to its tree.
     tree: Tree,
+    /// The signal of the last stop that [`wait_stopped`](Process::wait_stopped) has taken from the system.
+    taken_stop: Option<i32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +93,7 @@ impl Process {
         let process = Self {
             pid,
             may_be_stopped: group.is_some() && has_terminal(),
+            generation: fork::generation(),
             group: group.as_ref().map(|group| group.id()),
             membership: Mutex::new(group),
             #[cfg(target_os = "linux")]
@@ -92,6 +102,7 @@ impl Process {
                 phase: Phase::Running,
                 released: false,
                 tree: Tree::default(),
+                taken_stop: None,
             }),
         };
         if process.descriptor().is_none() {
@@ -126,14 +137,22 @@ impl Process {
             // It is a zombie, and its tracer has not been told yet: only then are we. That the descriptor is readable
             // says nothing any more.
         }
-        // Apart, and boxed, to keep the future small that nearly every child is waited for with.
-        self.look_for_exit().boxed().await
+        // Boxed, to keep the future small that nearly every child is waited for with. What it waits for belongs to the
+        // runtime it was made in, and the handle may be moved to another.
+        let mut looking: Option<(Id, BoxFuture<'static, io::Result<ExitStatus>>)> = None;
+        poll_fn(|cx| {
+            super::check_runtime()?;
+            let here = Handle::current().id();
+            let looking = match &mut looking {
+                Some(looking) if looking.0 == here => looking,
+                looking => looking.insert((here, Arc::clone(&self).look_for_exit().boxed())),
+            };
+            looking.1.as_mut().poll(cx)
+        })
+        .await
     }
 
     async fn look_for_exit(self: Arc<Self>) -> io::Result<ExitStatus> {
-        if Handle::try_current().is_err() {
-            return Err(io::Error::other("no tokio runtime to wait in"));
-        }
         // Listen before looking, or an exit in between would be missed. It may be missed also if something else in this
         // process has blocked the signal, or handles it.
         let mut children = signal(SignalKind::child())?;
@@ -166,7 +185,8 @@ impl Process {
         if let Phase::Reaped(..) | Phase::Lost = state.phase {
             return Ok(());
         }
-        state.phase = match (self.waitid(WaitIdOptions::EXITED), state.phase) {
+        let status = self.waitid(WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        state.phase = match (status, state.phase) {
             (Ok(None), Phase::Running) => Phase::Running,
             (Ok(Some(status)), _) => Phase::Exited(to_exit_status(&status)),
             // A zombie does not come back to life.
@@ -183,8 +203,21 @@ impl Process {
         let Phase::Running = state.phase else {
             return None;
         };
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED | WaitIdOptions::NOWAIT;
+        match self.waitid(options).ok()? {
+            Some(status) => status.stopping_signal(),
+            // It has neither gone on since nor been stopped again.
+            None => state.taken_stop,
+        }
+    }
+
+    /// The signal of a stop that has not been taken. The status is taken from the system, which so tells two stops apart also
+    /// when the child has gone on between them for a moment only.
+    fn take_stop(&self) -> Option<i32> {
+        let mut state = self.state();
         let status = self.waitid(WaitIdOptions::STOPPED).ok()??;
-        status.stopping_signal()
+        state.taken_stop = status.stopping_signal();
+        state.taken_stop
     }
 
     /// Whether [`wait_stopped`](Self::wait_stopped) may ever resolve.
@@ -193,18 +226,22 @@ impl Process {
     }
 
     /// Resolves when the terminal of this process has stopped the child, because it is in a group of its own and wanted to
-    /// read from it or to write to it. With `again` it has been stopped so before, and has to go on first.
-    pub(crate) async fn wait_stopped(self: Arc<Self>, mut again: bool) -> i32 {
+    /// read from it or to write to it. Each stop is told once.
+    pub(crate) async fn wait_stopped(self: Arc<Self>) -> i32 {
+        // It is polled also by what does not wait, and so perhaps outside of a runtime.
+        poll_fn(|_| match Handle::try_current() {
+            Ok(_) => Poll::Ready(()),
+            Err(_) => Poll::Pending,
+        })
+        .await;
         let Ok(mut children) = signal(SignalKind::child()) else {
-            return std::future::pending().await;
+            return pending().await;
         };
         loop {
-            let stopped = self.stopped().filter(|signal| is_of_terminal(*signal));
-            match stopped {
-                Some(signal) if !again => return signal,
-                stopped => again = stopped.is_some(),
-            }
-            children.recv().await;
+            match self.take_stop() {
+                Some(signal) if is_of_terminal(signal) => return signal,
+                _ => children.recv().await,
+            };
         }
     }
 
@@ -217,7 +254,7 @@ impl Process {
         }
         let mut state = self.state();
         self.look(&mut state)?;
-        if state.released {
+        if state.released || fork::is_copy_of(self.generation) {
             return Ok(());
         }
         let sent = self.send(&mut state, number, scope);
@@ -258,7 +295,7 @@ impl Process {
                 }
                 let sent = match scope {
                     Scope::Tree => self.signal_group(state, number),
-                    _ => self.signal_strayed(running, number),
+                    _ => self.signal_strayed(state, number),
                 };
                 if !kill {
                     state.tree.signal_outside(group, number);
@@ -282,22 +319,26 @@ impl Process {
 
     /// To its group, and to the child if it has left that; to the child alone if it has none of its own.
     fn signal_group(&self, state: &State, number: i32) -> Result<(), Errno> {
-        let running = matches!(state.phase, Phase::Running);
         if let Phase::Reaped(..) | Phase::Lost = state.phase {
             return self.signal_led_group(number);
         }
-        let strayed = self.signal_strayed(running, number);
+        let strayed = self.signal_strayed(state, number);
         match self.kept_group(state) {
-            Some(group) => no_zombies(self.to_group(group, number), running).and(strayed),
+            Some(group) => no_zombies(self.to_group(group, number), state).and(strayed),
             None => strayed,
         }
     }
 
     /// A child may have left its group, or share ours, and may lead another, whose id is its own.
-    fn signal_strayed(&self, running: bool, number: i32) -> Result<(), Errno> {
+    fn signal_strayed(&self, state: &State, number: i32) -> Result<(), Errno> {
+        let running = match state.phase {
+            Phase::Running => true,
+            Phase::Exited(_) => false,
+            Phase::Reaped(..) | Phase::Lost => return Ok(()),
+        };
         match getpgid(Some(self.pid)) {
             Ok(now) if Some(now) == self.group => Ok(()),
-            Ok(now) if now == self.pid => no_zombies(self.to_group(now, number), running),
+            Ok(now) if now == self.pid => no_zombies(self.to_group(now, number), state),
             _ if running => self.signal_child(number),
             _ => Ok(()),
         }
@@ -407,6 +448,9 @@ impl Process {
     /// The order matters. The group's id is safe from reuse only while its leader is not reaped, so
     /// the leader is reaped last.
     pub(crate) fn release(self: Arc<Self>, kill: bool) {
+        if fork::is_copy_of(self.generation) {
+            return;
+        }
         if kill && matches!(self.observe(), Ok(None)) {
             // Nobody is there to be told; what cannot be killed is still reaped when it ends.
             let _ = self.signal(Signal::KILL.as_raw(), Scope::Tree);
@@ -481,9 +525,9 @@ impl Process {
         None
     }
 
-    /// Asks without reaping. A pidfd is never another child's, as a number may be if somebody else has reaped this one.
+    /// Asks without waiting. A pidfd is never another child's, as a number may be if somebody else has reaped this one.
     fn waitid(&self, options: WaitIdOptions) -> rustix::io::Result<Option<WaitIdStatus>> {
-        let options = options | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let options = options | WaitIdOptions::NOHANG;
         #[cfg(target_os = "linux")]
         if let Some(pidfd) = self.descriptor() {
             match waitid(WaitId::PidFd(pidfd), options) {
@@ -512,10 +556,10 @@ impl Process {
 }
 
 /// What macOS says of a group in which only zombies are left is no error.
-fn no_zombies(sent: Result<(), Errno>, running: bool) -> Result<(), Errno> {
-    match sent {
-        Err(Errno::PERM) if !running => Ok(()),
-        sent => sent,
+fn no_zombies(sent: Result<(), Errno>, state: &State) -> Result<(), Errno> {
+    match (sent, state.phase) {
+        (Err(Errno::PERM), Phase::Exited(_)) => Ok(()),
+        (sent, _) => sent,
     }
 }
 
@@ -536,7 +580,7 @@ fn has_terminal() -> bool {
 #[cfg(target_os = "linux")]
 fn watch(pid: Pid) -> Option<AsyncFd<OwnedFd>> {
     let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
-    super::register(pidfd, Interest::READABLE).ok()
+    super::register(super::above_stdio(pidfd).ok()?, Interest::READABLE).ok()
 }
 
 /// The status that `wait(2)` would have given.

@@ -21,16 +21,13 @@ use rustix::{
 };
 
 use super::{
+    fork,
     group::reap_adopted,
     process::{LOOK, Process},
     spawn::pipe,
 };
 
-static REAPER: Mutex<Reaper> = Mutex::new(Reaper {
-    adopted: Vec::new(),
-    running: false,
-    bell: None,
-});
+static REAPER: Mutex<Reaper> = Mutex::new(Reaper::new(fork::FIRST_GENERATION));
 
 /// There was no thread to be had for what has been adopted.
 static STARVED: AtomicBool = AtomicBool::new(false);
@@ -41,6 +38,8 @@ struct Reaper {
     running: bool,
     /// Wakes the thread. Without it, as when descriptors have run out, the thread looks from time to time.
     bell: Option<OwnedFd>,
+    /// Of the process that the thread is in: a copy made by `fork(2)` has neither the thread nor the children.
+    generation: u32,
 }
 
 /// What is to be reaped.
@@ -103,6 +102,15 @@ fn adopt(orphan: Orphan) {
 }
 
 impl Reaper {
+    const fn new(generation: u32) -> Self {
+        Self {
+            adopted: Vec::new(),
+            running: false,
+            bell: None,
+            generation,
+        }
+    }
+
     fn start(&mut self) {
         if self.running {
             return;
@@ -148,7 +156,11 @@ fn take_adopted() -> Vec<Orphan> {
 }
 
 fn lock() -> MutexGuard<'static, Reaper> {
-    REAPER.lock().unwrap_or_else(PoisonError::into_inner)
+    let mut reaper = REAPER.lock().unwrap_or_else(PoisonError::into_inner);
+    if fork::is_copy_of(reaper.generation) {
+        *reaper = Reaper::new(fork::generation());
+    }
+    reaper
 }
 
 /// Until a child exits or the bell rings; no longer than `pause` where one of them has no descriptor.

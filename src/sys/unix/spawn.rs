@@ -3,7 +3,7 @@
 //! Our ends are on the reactor before the child exists, so that nothing can fail after it does.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io,
     mem::MaybeUninit,
     os::{fd::OwnedFd, unix::process::CommandExt},
@@ -17,11 +17,12 @@ use rustix::process::Pid;
 
 use super::{
     super::{BUSY_PAUSES, Ends, Group, Spawned, not_its_own_group},
-    PipeReader, PipeWriter, Process,
+    ABOVE_STDIO, PipeReader, PipeWriter, Process, above_stdio,
+    fault::may_be_busy,
     group::Group as ProcessGroup,
     grown::Grown,
     guardian::Guardian,
-    raw, reaper,
+    raw, reaper, signals,
 };
 use crate::stdio::Redirect;
 
@@ -39,6 +40,7 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
             let (theirs, ours) = pipe()?;
             (Some(PipeWriter::new(ours, capacity)?), theirs.into())
         }
+        Redirect::Null => (None, null(OpenOptions::new().read(true))?.into()),
         redirect => (None, direct(redirect)?),
     };
     command.stdin(child_stdin);
@@ -77,7 +79,10 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
         command.process_group(group);
     }
 
-    let spawned = exec(command, ends.retry_busy, &mut one_at_a_time);
+    if !ends.inherit_signals && signals::any_blocked()? {
+        signals::unblock_in(command);
+    }
+    let spawned = exec(command, ends.retry_busy, ends.may_start, &mut one_at_a_time);
     // The command still holds the child's ends, and with them the pipes open.
     (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
     drop(one_at_a_time);
@@ -112,16 +117,29 @@ fn check_child_signal() -> io::Result<()> {
 }
 
 /// Starts the child. With `retry` it waits a moment for a program whose file is open for writing: when it has just
-/// been written, a child that another thread is starting holds the file open until its own `execve(2)`.
-fn exec(command: &mut Command, retry: bool, lock: &mut SpawnLock) -> io::Result<Child> {
+/// been written, a child that another thread is starting holds the file open until its own `execve(2)`. If it fails twice
+/// and no process has the file open, that was either closed just then or is not what the error is about: the next attempt is
+/// the last.
+fn exec(
+    command: &mut Command,
+    retry: bool,
+    may_start: &dyn Fn() -> io::Result<()>,
+    lock: &mut SpawnLock,
+) -> io::Result<Child> {
     let mut pauses = BUSY_PAUSES.iter();
+    let mut attempts = 0;
     loop {
+        may_start()?;
         let spawned = command.spawn();
         match (&spawned, pauses.next()) {
             (Err(error), Some(&ms))
                 if retry && error.kind() == io::ErrorKind::ExecutableFileBusy =>
             {
                 lock.release();
+                attempts += 1;
+                if attempts == 2 && !may_be_busy(command) {
+                    pauses = Default::default();
+                }
                 thread::sleep(Duration::from_millis(ms));
                 *lock = SpawnLock::new();
             }
@@ -163,36 +181,43 @@ fn connect_both(
         Redirect::File(file) => (None, OwnedFd::from(file)),
         Redirect::Inherit => (
             None,
-            rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 0)?,
+            rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), ABOVE_STDIO)?,
         ),
-        Redirect::Null => {
-            command.stdout(Stdio::null()).stderr(Stdio::null());
-            return Ok(None);
-        }
+        Redirect::Null => (None, null(OpenOptions::new().write(true))?),
     };
     command.stderr(theirs.try_clone()?).stdout(theirs);
     Ok(reader)
 }
 
+/// `/dev/null`, by std's own means, could land on the number of a stream of ours that is closed, where the child's next
+/// stream would replace it.
+fn null(how: &OpenOptions) -> io::Result<OwnedFd> {
+    above_stdio(how.open("/dev/null")?.into())
+}
+
 fn direct(redirect: Redirect) -> io::Result<Stdio> {
     Ok(match redirect {
-        Redirect::Null => Stdio::null(),
+        Redirect::Null => null(OpenOptions::new().write(true))?.into(),
         Redirect::Inherit => Stdio::inherit(),
         Redirect::File(file) => file.into(),
         Redirect::Pipe => unreachable!("our pipes are made by the callers"),
     })
 }
 
-/// A pipe that no child inherits: read end, write end.
-#[cfg(not(target_vendor = "apple"))]
+/// A pipe that no child inherits, above the numbers of stdin, stdout and stderr: read end, write end.
 pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = cloexec_pipe()?;
+    Ok((above_stdio(read)?, above_stdio(write)?))
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn cloexec_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
 }
 
-/// A pipe that no child inherits: read end, write end. Without `pipe2(2)` there is a moment in which a
-/// child would, hence the lock below.
+/// Without `pipe2(2)` there is a moment in which a child would inherit it, hence the lock below.
 #[cfg(target_vendor = "apple")]
-pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+fn cloexec_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     use rustix::io::{FdFlags, fcntl_setfd};
     let (read, write) = rustix::pipe::pipe()?;
     fcntl_setfd(&read, FdFlags::CLOEXEC)?;

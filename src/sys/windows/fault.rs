@@ -9,22 +9,28 @@ use windows_sys::Win32::Foundation::{
 };
 
 use super::overlapped::code;
-use crate::error::Kind;
+use crate::error::{Kind, Secrets};
 
-pub(crate) fn fault(command: &Command, error: &io::Error) -> Kind {
+pub(crate) fn fault(command: &Command, secrets: &Secrets, error: &io::Error) -> Kind {
     let directory = command.get_current_dir();
+    let program = || secrets.show(command.get_program());
     let code = code(error);
     match (error.kind(), code) {
         // The other cause is an argument that cannot be quoted for a batch file.
         (io::ErrorKind::InvalidInput, None) if has_nul(command) => Kind::NulByte,
-        _ if directory.is_some_and(|path| !path.is_dir()) => Kind::DirectoryNotFound,
-        (_, Some(ERROR_DIRECTORY)) => Kind::DirectoryNotFound,
-        (io::ErrorKind::NotFound, _) => Kind::ProgramNotFound,
-        _ if Path::new(command.get_program()).is_dir() => Kind::ProgramIsDirectory,
-        (_, Some(ERROR_ACCESS_DENIED)) => Kind::NotExecutable,
-        (_, Some(ERROR_BAD_EXE_FORMAT | ERROR_EXE_MACHINE_TYPE_MISMATCH)) => Kind::BadFormat,
+        (_, code)
+            if directory.is_some_and(|path| code == Some(ERROR_DIRECTORY) || !path.is_dir()) =>
+        {
+            Kind::DirectoryNotFound(directory.map(|path| secrets.show(path)).unwrap_or_default())
+        }
+        (io::ErrorKind::NotFound, _) => Kind::ProgramNotFound(None),
+        _ if Path::new(command.get_program()).is_dir() => Kind::ProgramIsDirectory(program()),
+        (_, Some(ERROR_ACCESS_DENIED)) => Kind::NotExecutable(program(), None),
+        (_, Some(ERROR_BAD_EXE_FORMAT | ERROR_EXE_MACHINE_TYPE_MISMATCH)) => {
+            Kind::BadFormat(program())
+        }
         (_, Some(ERROR_FILENAME_EXCED_RANGE)) => Kind::ArgumentListTooLong,
-        (_, Some(ERROR_SHARING_VIOLATION)) => Kind::TextFileBusy,
+        (_, Some(ERROR_SHARING_VIOLATION)) => Kind::TextFileBusy(program()),
         (_, Some(ERROR_TOO_MANY_OPEN_FILES)) => Kind::TooManyFiles,
         (_, Some(ERROR_NO_SYSTEM_RESOURCES)) => Kind::TooManyProcesses,
         _ => Kind::Spawn,

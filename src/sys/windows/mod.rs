@@ -14,9 +14,16 @@ mod usage;
 
 use std::{
     io,
-    os::windows::{io::BorrowedHandle, process::ExitStatusExt},
+    os::windows::{
+        io::{AsRawHandle, BorrowedHandle},
+        process::ExitStatusExt,
+    },
     process::ExitStatus,
 };
+
+use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation};
+
+use crate::stdio::Redirect;
 
 pub(crate) use fault::fault;
 pub(crate) use outlet::Outlet;
@@ -42,6 +49,14 @@ pub(crate) fn is_broken_pipe_signal(_: ExitStatus) -> bool {
 
 /// Pipes have a fixed size here.
 pub(crate) fn set_pipe_budget(_: usize) {}
+
+/// Makes sure that a child gets a file as its stream alone, and not as a handle of its own too.
+pub(crate) fn close_on_exec(redirect: &Redirect) {
+    if let Redirect::File(file) = redirect {
+        // SAFETY: the handle is open. If the call fails the child has one handle more.
+        unsafe { SetHandleInformation(file.as_raw_handle(), HANDLE_FLAG_INHERIT, 0) };
+    }
+}
 
 fn check(result: i32) -> io::Result<()> {
     match result {

@@ -64,7 +64,7 @@ pub(crate) fn spawn(command: &mut Command, ends: Ends<'_>) -> io::Result<Spawned
         None => flags,
     };
 
-    let spawned = exec(command, &theirs, all_flags, ends.retry_busy);
+    let spawned = exec(command, &theirs, all_flags, ends.retry_busy, ends.may_start);
     // The command still holds the child's ends, and with them the pipes open.
     (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
     let mut child = spawned?;
@@ -102,9 +102,11 @@ fn exec(
     [stdin, stdout, stderr]: &[Theirs; 3],
     flags: u32,
     retry: bool,
+    may_start: &dyn Fn() -> io::Result<()>,
 ) -> io::Result<Child> {
     let (mut pauses, mut stillborn) = (BUSY_PAUSES.iter(), 0);
     loop {
+        may_start()?;
         command.kill_on_drop(false).stdin(stdin.again()?);
         command.stdout(stdout.again()?).stderr(stderr.again()?);
         if flags != 0 {

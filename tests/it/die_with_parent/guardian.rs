@@ -1,6 +1,6 @@
 //! The guardian of such a child does not get in anybody's way, and goes when the child goes.
 
-use std::{sync::mpsc::channel, thread, time::Duration};
+use std::{os::fd::AsRawFd, sync::mpsc::channel, thread, time::Duration};
 
 use process_io::{Command, Drain, Error, Ladder, Signal, Step};
 use rustix::{
@@ -279,4 +279,29 @@ async fn two_hundred_in_turn_leave_no_descriptor() {
     }
     eventually("nobody is left", childless).await;
     eventually("no descriptor is left", || open() <= before).await;
+}
+
+/// A child may tell that it is ready by closing a descriptor that it has inherited. Whoever else holds that is in the way.
+#[test]
+fn the_guardian_inherits_no_descriptor() {
+    if !alone("die_with_parent::guardian::the_guardian_inherits_no_descriptor") {
+        return;
+    }
+    // Inherited by every child. A shell can close no number of two digits, so they come before those of the runtime.
+    let (ready, theirs) = rustix::pipe::pipe().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let (close, keep) = (theirs.as_raw_fd(), ready.as_raw_fd());
+    assert!(close < 10 && keep < 10);
+    let io = spawn(sh(&format!("exec {close}>&- {keep}<&-; exec sleep 300")));
+    drop(theirs);
+    assert_eq!(
+        elsewhere(move || rustix::io::read(ready, &mut [0; 1])),
+        Ok(0)
+    );
+    let group = group_of(&io);
+    let open = std::fs::read_dir(format!("/proc/{group}/fd")).unwrap();
+    let mut open: Vec<_> = open.map(|entry| entry.unwrap().file_name()).collect();
+    open.sort();
+    assert_eq!(open, ["0", "1", "2"]);
 }

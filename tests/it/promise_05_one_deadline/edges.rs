@@ -14,12 +14,15 @@ use crate::support::{GENEROUS, Way, assert_bytes, child, pattern, within};
 
 #[tokio::test]
 async fn no_time_at_all() {
-    for run in [
-        ProcessIo::builder(child(&["deaf"])).timeout(Duration::ZERO),
-        ProcessIo::builder(child(&["deaf"])).deadline(Instant::now()),
-        ProcessIo::builder(child(&["deaf"])).inactivity_timeout(Duration::ZERO),
-    ] {
-        let error = within(run).await.unwrap_err();
+    let set: [fn(&mut ProcessIo); 3] = [
+        |io| io.set_timeout(Duration::ZERO),
+        |io| io.set_deadline(Instant::now()),
+        |io| io.set_inactivity_timeout(Duration::ZERO),
+    ];
+    for set in set {
+        let mut io = ProcessIo::spawn(child(&["deaf"])).unwrap();
+        set(&mut io);
+        let error = within(io.output()).await.unwrap_err();
         assert!(error.is_timeout());
         assert!(error.output().unwrap().timed_out);
         assert!(!error.status().unwrap().success());

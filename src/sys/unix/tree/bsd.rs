@@ -35,8 +35,14 @@ impl Hold {
     pub(super) fn signal_group(&self, _: i32) {}
 }
 
-pub(super) fn children(parent: Pid) -> Vec<Pid> {
-    system::children(parent)
+/// Who is whose child.
+#[derive(Debug, Default)]
+pub(super) struct Lists;
+
+impl Lists {
+    pub(super) fn children(&mut self, parent: Pid) -> Vec<Pid> {
+        system::children(parent)
+    }
 }
 
 /// The members of a group.

@@ -1,14 +1,15 @@
 //! By `/proc`, and pidfds as far as there are enough descriptors.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::Read,
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::fs::MetadataExt,
     },
     path::{Path, PathBuf},
     process,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use rustix::{
@@ -77,44 +78,55 @@ fn is_affordable(fd: &OwnedFd) -> bool {
     limit.is_none_or(|limit| number < limit / 2)
 }
 
-/// The children of a process. Those of each of its threads are listed apart.
-pub(super) fn children(parent: Pid) -> Vec<Pid> {
-    if !is_ours() {
-        return Vec::new();
-    }
-    let tasks = folder(parent).join("task");
-    let mut children = Vec::new();
-    for thread in threads(parent, &tasks) {
-        match fs::read_to_string(thread.join("children")) {
-            Ok(list) => children.extend(list.split_whitespace().filter_map(pid)),
-            // The thread has ended.
-            Err(_) if !thread.exists() => {}
-            // Only a kernel with `CONFIG_PROC_CHILDREN` has these lists.
-            Err(_) => return children_by_all(parent),
+/// Who is whose child.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    /// All processes, where each has no list of its children.
+    all: Option<Vec<(Pid, Entry)>>,
+}
+
+impl Lists {
+    /// The children of a process. Those of each of its threads are listed apart.
+    pub(super) fn children(&mut self, parent: Pid) -> Vec<Pid> {
+        if self.all.is_none() && !is_ours() {
+            return Vec::new();
         }
+        if let Some(all) = &self.all {
+            return children_among(all, parent);
+        }
+        let mut children = Vec::new();
+        for thread in threads(parent) {
+            match fs::read_to_string(thread.join("children")) {
+                Ok(list) => children.extend(list.split_whitespace().filter_map(pid)),
+                // The thread has ended.
+                Err(_) if !thread.exists() => {}
+                // Only a kernel with `CONFIG_PROC_CHILDREN` has these lists.
+                Err(_) => return children_among(self.all.insert(all().collect()), parent),
+            }
+        }
+        children
     }
-    children
 }
 
 /// A folder for each thread. That nearly every process has only one is told by the number of links, without a listing.
-fn threads(process: Pid, tasks: &Path) -> Vec<PathBuf> {
+fn threads(process: Pid) -> Vec<PathBuf> {
     const OF_ONE_THREAD: u64 = 3;
-    match fs::metadata(tasks) {
-        Ok(tasks_of) if tasks_of.nlink() == OF_ONE_THREAD => {
-            vec![tasks.join(super::super::raw(process).to_string())]
+    let all = folder(process).join("task");
+    match fs::metadata(&all) {
+        Ok(folder) if folder.nlink() == OF_ONE_THREAD => {
+            vec![all.join(super::super::raw(process).to_string())]
         }
         _ => {
-            let threads = fs::read_dir(tasks).into_iter().flatten().flatten();
+            let threads = fs::read_dir(all).into_iter().flatten().flatten();
             threads.map(|thread| thread.path()).collect()
         }
     }
 }
 
-fn children_by_all(parent: Pid) -> Vec<Pid> {
-    all()
-        .filter(|(_, entry)| entry.parent == super::super::raw(parent))
-        .map(|(pid, _)| pid)
-        .collect()
+fn children_among(all: &[(Pid, Entry)], parent: Pid) -> Vec<Pid> {
+    let parent = super::super::raw(parent);
+    let children = all.iter().filter(|(_, entry)| entry.parent == parent);
+    children.map(|(pid, _)| *pid).collect()
 }
 
 /// The members of a group.
@@ -129,8 +141,13 @@ pub(super) fn entry(pid: Pid) -> Option<Entry> {
 
 /// With when it was started.
 fn stat(pid: Pid) -> Option<(Entry, u64)> {
+    // One read has all of it at once, and more than is asked for here.
+    let mut buffer = [0; 512];
+    let length = (File::open(folder(pid).join("stat")).ok()?)
+        .read(&mut buffer)
+        .ok()?;
+    let stat = &buffer[..length];
     // The name, in parentheses, may hold anything.
-    let stat = fs::read(folder(pid).join("stat")).ok()?;
     let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
     let fields = std::str::from_utf8(&stat[after_name..]).ok()?;
     let mut fields = fields.split_ascii_whitespace();
@@ -154,14 +171,17 @@ fn all() -> impl Iterator<Item = (Pid, Entry)> {
 
 /// In a PID namespace of its own a process may still see the `/proc` of another one, whose numbers are not ours.
 fn is_ours() -> bool {
-    static IS_OURS: AtomicBool = AtomicBool::new(false);
-    // Once it is it stays so; until then the right one may come to be mounted.
-    if !IS_OURS.load(Ordering::Relaxed) {
-        let of_proc = fs::read_link("/proc/self");
-        let is_ours = of_proc.is_ok_and(|pid| pid == Path::new(&process::id().to_string()));
-        IS_OURS.store(is_ours, Ordering::Relaxed);
+    /// The process that has seen that it is. It stays so; a copy of it, made by `fork(2)`, may be in another namespace.
+    static SEEN_BY: AtomicU32 = AtomicU32::new(0);
+    let own = process::id();
+    if SEEN_BY.load(Ordering::Relaxed) == own {
+        return true;
     }
-    IS_OURS.load(Ordering::Relaxed)
+    let is_ours = fs::read_link("/proc/self").is_ok_and(|pid| pid == Path::new(&own.to_string()));
+    if is_ours {
+        SEEN_BY.store(own, Ordering::Relaxed);
+    }
+    is_ours
 }
 
 fn folder(pid: Pid) -> PathBuf {

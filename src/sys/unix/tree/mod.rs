@@ -50,19 +50,27 @@ impl Tree {
     pub(super) fn grow(&mut self, root: Option<Pid>) -> bool {
         self.found.retain(|descendant| descendant.hold.is_alive());
         let before = self.found.len();
+        let mut lists = system::Lists::default();
         if let Some(root) = root {
-            self.add_children(root, |_| true);
+            self.add_children(&mut lists, root, |_| true);
         }
         let mut at = 0;
         while let Some(parent) = self.found.get(at) {
-            self.add_children(parent.pid, |tree| tree.found[at].hold.is_alive());
+            self.add_children(&mut lists, parent.pid, |tree| {
+                tree.found[at].hold.is_alive()
+            });
             at += 1;
         }
         self.found.len() > before
     }
 
-    fn add_children(&mut self, parent: Pid, is_alive: impl Fn(&Self) -> bool) {
-        for pid in system::children(parent) {
+    fn add_children(
+        &mut self,
+        lists: &mut system::Lists,
+        parent: Pid,
+        is_alive: impl Fn(&Self) -> bool,
+    ) {
+        for pid in lists.children(parent) {
             if self.found.iter().any(|known| known.pid == pid) {
                 continue;
             }
