@@ -2,7 +2,7 @@
 
 use std::{
     future::{pending, poll_fn},
-    io,
+    io, mem,
     os::fd::BorrowedFd,
     pin::pin,
     process::ExitStatus,
@@ -444,10 +444,17 @@ impl Process {
         self.reap_locked(&mut state);
         let reaped = matches!(state.phase, Phase::Reaped(..) | Phase::Lost);
         state.released |= reaped;
+        let mut tree = Tree::default();
+        if reaped {
+            tree = mem::take(&mut state.tree);
+        }
         // A group may be adopted by the reaper, which asks for the state: not under its lock.
         drop(state);
         if reaped {
             drop(self.leave_group());
+        }
+        if !tree.reap_adopted() {
+            reaper::adopt_tree(tree);
         }
         reaped
     }

@@ -10,33 +10,62 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, PidfdFlags, pidfd_open},
+    io::Errno,
+    process::{
+        Pid, PidfdFlags, WaitId, WaitIdOptions, child_subreaper, getpid, pidfd_open, waitid,
+    },
 };
 
 use super::{super::send, Entry};
 
 /// A process that cannot be mistaken for another, nor can its group, which it leads.
 #[derive(Debug)]
-pub(super) struct Hold(OwnedFd);
+pub(super) struct Hold {
+    pid: Pid,
+    pidfd: OwnedFd,
+}
 
 impl Hold {
     pub(super) fn of(pid: Pid) -> Option<Self> {
-        pidfd_open(pid, PidfdFlags::empty()).ok().map(Self)
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        Some(Self { pid, pidfd })
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        let mut exited = [PollFd::new(&self.0, PollFlags::IN)];
+        let mut exited = [PollFd::new(&self.pidfd, PollFlags::IN)];
         poll(&mut exited, Some(&Timespec::default())) == Ok(0)
     }
 
     pub(super) fn signal(&self, number: i32) {
-        let _ = send::to_pidfd(self.0.as_fd(), number);
+        let sent = send::to_pidfd(self.pidfd.as_fd(), number);
+        // A sandbox may forbid what the other call may do. The number is its own as long as it is alive.
+        if matches!(sent, Err(Errno::NOSYS | Errno::PERM)) && self.is_alive() {
+            let _ = send::to_process(self.pid, number);
+        }
+    }
+
+    /// Reaps it if it has become a child of ours; whether it needs no reaping by us any more.
+    pub(super) fn reap_adopted(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        match waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
+            Ok(status) => status.is_some(),
+            // It is another's, and may become ours as long as it exists.
+            Err(Errno::CHILD) => {
+                !adopts() || send::to_pidfd(self.pidfd.as_fd(), 0) == Err(Errno::SRCH)
+            }
+            Err(_) => true,
+        }
     }
 
     /// Before Linux 6.9 it reaches nobody.
     pub(super) fn signal_group(&self, number: i32) {
-        let _ = send::to_group_of_pidfd(self.0.as_fd(), number);
+        let _ = send::to_group_of_pidfd(self.pidfd.as_fd(), number);
     }
+}
+
+/// Whether descendants that lose their parent become children of this process.
+fn adopts() -> bool {
+    getpid() == Pid::INIT || matches!(child_subreaper(), Ok(Some(_)))
 }
 
 /// Who is whose child.
