@@ -147,6 +147,24 @@ sandbox!(
     false
 );
 
+#[tokio::test]
+async fn without_pidfds_and_with_a_handler_of_somebody_else() {
+    let filter = || filtered(format!("{PIDFD_OPEN}:{ENOSYS}"));
+    if !alone_by(
+        "sandboxed::without_pidfds_and_with_a_handler_of_somebody_else",
+        filter,
+    ) {
+        return;
+    }
+    extern "C" fn ignore(_: libc::c_int) {}
+    // The handler of this crate's runtime comes first, and is not there any more then.
+    let first = ProcessIo::builder(child(&["exit", "0"]));
+    assert!(within(first).await.unwrap().success());
+    // SAFETY: the handler does nothing.
+    unsafe { libc::signal(libc::SIGCHLD, ignore as *const () as libc::sighandler_t) };
+    assert_works(false).await;
+}
+
 /// The first wrapper, in which SIGCHLD is blocked.
 fn blocked(filter: &Option<Wrapper>) -> Option<Wrapper> {
     let mut wrapper = after(

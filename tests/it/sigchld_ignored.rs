@@ -3,14 +3,35 @@
 
 use process_io::{Command, Error, ProcessIo};
 
-use crate::support::{alone_by, setup::after};
+use crate::support::{alone, alone_by, setup::after};
 
 #[tokio::test]
 async fn nothing_is_started() {
     let ignored = || after("signal.signal(signal.SIGCHLD, signal.SIG_IGN)");
-    if !alone_by("sigchld_ignored::nothing_is_started", ignored) {
+    if alone_by("sigchld_ignored::nothing_is_started", ignored) {
+        assert_refused().await;
+    }
+}
+
+/// The signal has its default, and the statuses are thrown away by a flag.
+#[tokio::test]
+async fn nothing_is_started_where_no_child_becomes_a_zombie() {
+    if !alone("sigchld_ignored::nothing_is_started_where_no_child_becomes_a_zombie") {
         return;
     }
+    // SAFETY: all zeros are a valid `sigaction`, with the default action, and nothing is written.
+    unsafe {
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        action.sa_flags = libc::SA_NOCLDWAIT;
+        assert_eq!(
+            libc::sigaction(libc::SIGCHLD, &action, std::ptr::null_mut()),
+            0
+        );
+    }
+    assert_refused().await;
+}
+
+async fn assert_refused() {
     let folder = tempfile::tempdir().unwrap();
     let touch = |name: &str| {
         let mut touch = Command::new("touch");
