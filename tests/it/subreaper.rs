@@ -36,7 +36,7 @@ async fn neighbours(round: u8) {
     let pipeline = ProcessIo::builder(sh(&script))
         .pipe(sh("cat"))
         .pipe(sh("exit 0"));
-    let mut tokio = process_io::Command::from(sh(&script)).spawn().unwrap();
+    let mut tokio = sh(&script).spawn().unwrap();
     let mut pipeline = pipeline.spawn().unwrap();
     let code = Some(10 + i32::from(round));
     assert_eq!(within(ours.wait()).await.unwrap().code(), code);
