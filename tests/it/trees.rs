@@ -9,7 +9,7 @@ use process_io::{Command, Drain, Ladder, ProcessIo, Signal, Source};
 use rustix::process::{Pid, kill_process};
 use tokio::time::Instant;
 
-use crate::support::{child, eventually, is_alive, sh, within};
+use crate::support::{alone, child, eventually, is_alive, sh, within};
 
 const NEVER: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(100);
@@ -250,6 +250,27 @@ async fn a_group_whose_leader_has_been_reaped_is_left_alone() {
     run_to_the_end(child(&["exit", "0"])).await;
     eventually("it lives", || programs(&members(group)) == ["sleep"]).await;
     kill(members(group)[0].1);
+}
+
+/// Descendants are held by descriptors while signals are sent to them, and no longer.
+#[tokio::test]
+async fn a_control_that_is_kept_holds_no_descendant() {
+    if !alone("trees::a_control_that_is_kept_holds_no_descendant") {
+        return;
+    }
+    let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
+    let mut controls = Vec::new();
+    let mut counts = Vec::new();
+    for _ in 0..5 {
+        let (mut io, _) = start(SHAPES[5].0, SHAPES[5].1).await;
+        io.control().signal_tree(Signal::TERM).unwrap();
+        within(io.wait()).await.unwrap();
+        controls.push(io.control());
+        drop(io);
+        counts.push(descriptors());
+    }
+    // One for each child.
+    assert_eq!(counts[4] - counts[0], 4, "{counts:?}");
 }
 
 async fn run_to_the_end(command: Command) {

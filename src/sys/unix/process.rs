@@ -2,7 +2,7 @@
 
 use std::{
     future::{pending, poll_fn},
-    io,
+    io, mem,
     os::fd::BorrowedFd,
     pin::pin,
     process::ExitStatus,
@@ -473,15 +473,19 @@ impl Process {
         let mut state = self.state();
         self.reap_locked(&mut state);
         let reaped = matches!(state.phase, Phase::Reaped(..) | Phase::Lost);
+        let mut tree = Tree::default();
         if reaped {
             state.released = true;
             // Nothing is sent any more, and each takes a descriptor.
-            state.tree = Tree::default();
+            tree = mem::take(&mut state.tree);
         }
         // A group may be adopted by the reaper, which asks for the state: not under its lock.
         drop(state);
         if reaped {
             drop(self.leave_group());
+        }
+        if !tree.reap_adopted() {
+            reaper::adopt_tree(tree);
         }
         reaped
     }

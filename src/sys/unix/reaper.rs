@@ -25,6 +25,7 @@ use super::{
     group::reap_adopted,
     process::{LOOK, Process},
     spawn::pipe,
+    tree::Tree,
 };
 
 static REAPER: Mutex<Reaper> = Mutex::new(Reaper::new(fork::FIRST_GENERATION));
@@ -47,14 +48,17 @@ enum Orphan {
     Child(Arc<Process>),
     /// The members of a group that became children of ours; see [`reap_adopted`].
     Group(Pid),
+    /// Descendants that may become children of ours.
+    Tree(Tree),
 }
 
 impl Orphan {
     /// Whether it needs reaping no more.
-    fn reap(&self) -> bool {
+    fn reap(&mut self) -> bool {
         match self {
             Self::Child(process) => process.reap(),
             Self::Group(group) => reap_adopted(*group),
+            Self::Tree(tree) => tree.reap_adopted(),
         }
     }
 
@@ -82,6 +86,11 @@ pub(super) fn release(process: Arc<Process>) {
 /// Has the members of a group reaped that became children of ours.
 pub(super) fn adopt_group(group: Pid) {
     adopt(Orphan::Group(group));
+}
+
+/// Has descendants of a child reaped that became children of ours, or may do so.
+pub(super) fn adopt_tree(tree: Tree) {
+    adopt(Orphan::Tree(tree));
 }
 
 /// Tries again to get a thread for what is waiting for one.
@@ -136,7 +145,7 @@ fn run(ear: Option<OwnedFd>) {
             orphans.extend(adopted);
         }
         // Not under the lock: to reap a child can mean to adopt its guardian.
-        orphans.retain(|orphan: &Orphan| !orphan.reap());
+        orphans.retain_mut(|orphan: &mut Orphan| !orphan.reap());
         if orphans.is_empty() {
             let mut reaper = lock();
             if reaper.adopted.is_empty() {

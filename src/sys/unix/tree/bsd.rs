@@ -31,6 +31,11 @@ impl Hold {
         }
     }
 
+    /// No descendant becomes a child of ours.
+    pub(super) fn reap_adopted(&self) -> bool {
+        true
+    }
+
     /// Its members are signalled one by one.
     pub(super) fn signal_group(&self, _: i32) {}
 }

@@ -15,7 +15,10 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open},
+    process::{
+        Pid, PidfdFlags, Resource, WaitId, WaitIdOptions, child_subreaper, getpid, getrlimit,
+        pidfd_open, waitid,
+    },
 };
 
 use super::{super::send, Entry};
@@ -24,7 +27,7 @@ use super::{super::send, Entry};
 #[derive(Debug)]
 pub(super) enum Hold {
     /// Nor is its group, if it leads one.
-    Pidfd(OwnedFd),
+    Pidfd(Pid, OwnedFd),
     /// Told by when it was started, in ticks of the clock.
     Started(Pid, u64),
 }
@@ -32,7 +35,7 @@ pub(super) enum Hold {
 impl Hold {
     pub(super) fn of(pid: Pid) -> Option<Self> {
         match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(pidfd) if is_affordable(&pidfd) => return Some(Self::Pidfd(pidfd)),
+            Ok(pidfd) if is_affordable(&pidfd) => return Some(Self::Pidfd(pid, pidfd)),
             Err(Errno::SRCH) => return None,
             // There may be none at all, as in a sandbox.
             Ok(_) | Err(_) => {}
@@ -43,7 +46,7 @@ impl Hold {
 
     pub(super) fn is_alive(&self) -> bool {
         match self {
-            Self::Pidfd(pidfd) => {
+            Self::Pidfd(_, pidfd) => {
                 let mut exited = [PollFd::new(pidfd, PollFlags::IN)];
                 poll(&mut exited, Some(&Timespec::default())) == Ok(0)
             }
@@ -54,17 +57,46 @@ impl Hold {
     }
 
     pub(super) fn signal(&self, number: i32) {
-        let _ = match self {
-            Self::Pidfd(pidfd) => send::to_pidfd(pidfd.as_fd(), number),
-            Self::Started(pid, _) if self.is_alive() => send::to_process(*pid, number),
-            Self::Started(..) => Ok(()),
+        let pid = match self {
+            Self::Pidfd(pid, pidfd) => match send::to_pidfd(pidfd.as_fd(), number) {
+                // A sandbox may forbid what the other call may do. The number is its own as long as it is alive.
+                Err(Errno::NOSYS | Errno::PERM) => pid,
+                _ => return,
+            },
+            Self::Started(pid, _) => pid,
         };
+        if self.is_alive() {
+            let _ = send::to_process(*pid, number);
+        }
+    }
+
+    /// Reaps it if it has become a child of ours; whether it needs no reaping by us any more.
+    pub(super) fn reap_adopted(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        let (status, exists) = match self {
+            Self::Pidfd(_, pidfd) => (
+                waitid(WaitId::PidFd(pidfd.as_fd()), options),
+                send::to_pidfd(pidfd.as_fd(), 0) != Err(Errno::SRCH),
+            ),
+            Self::Started(pid, then) => match stat(*pid) {
+                Some((_, started)) if started == *then => {
+                    (waitid(WaitId::Pid(*pid), options), true)
+                }
+                _ => return true,
+            },
+        };
+        match status {
+            Ok(status) => status.is_some(),
+            // It is another's, and may become ours as long as it exists.
+            Err(Errno::CHILD) => !adopts() || !exists,
+            Err(_) => true,
+        }
     }
 
     /// To the group that it leads. By a pidfd it reaches nobody before Linux 6.9.
     pub(super) fn signal_group(&self, number: i32) {
         let _ = match self {
-            Self::Pidfd(pidfd) => send::to_group_of_pidfd(pidfd.as_fd(), number),
+            Self::Pidfd(_, pidfd) => send::to_group_of_pidfd(pidfd.as_fd(), number),
             Self::Started(pid, _) if self.is_alive() => send::to_group(*pid, number),
             Self::Started(..) => Ok(()),
         };
@@ -76,6 +108,11 @@ fn is_affordable(fd: &OwnedFd) -> bool {
     let limit = getrlimit(Resource::Nofile).current;
     let number = u64::try_from(fd.as_raw_fd()).unwrap_or(u64::MAX);
     limit.is_none_or(|limit| number < limit / 2)
+}
+
+/// Whether descendants that lose their parent become children of this process.
+fn adopts() -> bool {
+    getpid() == Pid::INIT || matches!(child_subreaper(), Ok(Some(_)))
 }
 
 /// Who is whose child.

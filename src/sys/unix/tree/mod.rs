@@ -33,7 +33,7 @@ struct Entry {
     is_zombie: bool,
 }
 
-/// The descendants of a child that have been found so far and were alive then.
+/// The descendants of a child that have been found so far: those that are alive, or may need to be reaped by this process.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     found: Vec<Descendant>,
@@ -48,7 +48,8 @@ struct Descendant {
 impl Tree {
     /// Looks for descendants of `root`, an unreaped child of ours, and of those found before; whether there are new ones.
     pub(super) fn grow(&mut self, root: Option<Pid>) -> bool {
-        self.found.retain(|descendant| descendant.hold.is_alive());
+        self.found
+            .retain(|found| found.hold.is_alive() || !found.hold.reap_adopted());
         let before = self.found.len();
         let mut lists = system::Lists::default();
         if let Some(root) = root {
@@ -85,6 +86,12 @@ impl Tree {
                 self.found.push(Descendant { pid, hold });
             }
         }
+    }
+
+    /// Reaps those that became children of ours when their parent ended; whether none is left that may need that.
+    pub(super) fn reap_adopted(&mut self) -> bool {
+        self.found.retain(|found| !found.hold.reap_adopted());
+        self.found.is_empty()
     }
 
     /// Whether one of those that were found is still alive.

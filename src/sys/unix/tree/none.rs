@@ -20,6 +20,10 @@ impl Hold {
         match *self {}
     }
 
+    pub(super) fn reap_adopted(&self) -> bool {
+        match *self {}
+    }
+
     pub(super) fn signal_group(&self, _: i32) {
         match *self {}
     }
