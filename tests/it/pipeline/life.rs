@@ -188,7 +188,7 @@ mod linux {
     use super::*;
     use crate::support::sh;
 
-    const ANNOUNCE: &str = "echo pid $$ >&2; (trap '' TERM; sleep 60; true) & wait";
+    const ANNOUNCE: &str = "(trap '' TERM; echo pid $$ >&2; sleep 60; true) & wait";
 
     /// Whether any process is in the group.
     fn group_lives(group: u32) -> bool {

@@ -3,12 +3,13 @@
 use std::{
     fs,
     sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
 };
 
 use process_io::Command;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{eventually, is_alive};
+use super::{GENEROUS, is_alive};
 
 const NAME: &str = "PROCESS_IO_TEST_MARK";
 
@@ -44,8 +45,11 @@ impl Mark {
             let is_marked = environment
                 .split(|&byte| byte == 0)
                 .any(|one| one == variable);
+            if !is_marked || !is_alive(pid) {
+                return None;
+            }
             let program = fs::read_to_string(path.join("comm")).ok()?;
-            (is_marked && is_alive(pid)).then(|| (program.trim_end().to_owned(), pid))
+            Some((program.trim_end().to_owned(), pid))
         };
         let mut found: Vec<_> = all.filter_map(marked).collect();
         found.sort();
@@ -60,12 +64,25 @@ impl Mark {
     /// Waits until so many of the program are alive.
     pub(crate) async fn has(&self, program: &str, count: usize) {
         let what = format!("{count} times {program}");
-        eventually(&what, || self.count(program) == count).await;
+        self.until(&what, || self.count(program) == count).await;
     }
 
     pub(crate) async fn is_gone(&self, context: &str) {
         let what = format!("{context}: nobody is left");
-        eventually(&what, || self.alive().is_empty()).await;
+        self.until(&what, || self.alive().is_empty()).await;
+    }
+
+    /// Less often than `eventually`: to look at all processes takes a while.
+    async fn until(&self, what: &str, check: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !check() {
+            if start.elapsed() > GENEROUS {
+                let stats = self.alive().into_iter();
+                let stats = stats.map(|(_, pid)| fs::read_to_string(format!("/proc/{pid}/stat")));
+                panic!("never came true: {what}: {:?}", stats.collect::<Vec<_>>());
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
     }
 }
 
