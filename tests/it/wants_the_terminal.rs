@@ -341,3 +341,22 @@ async fn who_ignores_the_signal_is_not_stopped() {
     let output = within(ProcessIo::builder(sh(script))).await.unwrap();
     assert_eq!(output.stdout, "refused\n");
 }
+
+/// The whole group is stopped then, and with it who is just being started in it.
+#[tokio::test]
+async fn a_stage_may_stop_the_group_while_the_next_is_started() {
+    if !alone_by(
+        "wants_the_terminal::a_stage_may_stop_the_group_while_the_next_is_started",
+        terminal,
+    ) {
+        return;
+    }
+    for _ in 0..100 {
+        let stages = (0..4).fold(
+            ProcessIo::builder(sh("read x < /dev/tty")).pipe(sh("cat")),
+            |pipeline, _| pipeline.pipe(sh("read x < /dev/tty")),
+        );
+        let error = within(async { stages.spawn().unwrap().wait().await }).await;
+        assert_tells(&error.unwrap_err(), READS.1);
+    }
+}

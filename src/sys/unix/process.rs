@@ -287,17 +287,17 @@ impl Process {
                     }
                     state.tree.signal_outside(None, Signal::STOP.as_raw());
                 }
-                let group = self.kept_group(state);
                 // When the end of a process makes a stopped group an orphan the system sends SIGHUP and SIGCONT to that. So it
-                // is killed before.
+                // is killed before. Who is in the group may leave it at this moment, and a kill may come twice.
                 if kill {
-                    state.tree.signal_outside(group, number);
+                    state.tree.signal_outside(None, number);
                 }
                 let sent = match scope {
                     Scope::Tree => self.signal_group(state, number),
                     _ => self.signal_strayed(state, number),
                 };
                 if !kill {
+                    let group = self.kept_group(state);
                     state.tree.signal_outside(group, number);
                 }
                 sent
@@ -575,7 +575,7 @@ fn is_of_terminal(signal: i32) -> bool {
 }
 
 /// Whether this process has a controlling terminal: asked once, for it seldom changes.
-fn has_terminal() -> bool {
+pub(super) fn has_terminal() -> bool {
     static HAS_TERMINAL: OnceLock<bool> = OnceLock::new();
     *HAS_TERMINAL.get_or_init(|| std::fs::File::open("/dev/tty").is_ok())
 }

@@ -8,12 +8,15 @@ use std::{
     mem::MaybeUninit,
     os::{fd::OwnedFd, unix::process::CommandExt},
     process::{Child, Command, Stdio},
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::Duration,
 };
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 
 use super::{
     super::{BUSY_PAUSES, Ends, Group, Spawned, not_its_own_group},
@@ -22,7 +25,8 @@ use super::{
     group::Group as ProcessGroup,
     grown::Grown,
     guardian::Guardian,
-    raw, reaper, signals,
+    process::has_terminal,
+    raw, reaper, send, signals,
 };
 use crate::stdio::Redirect;
 
@@ -82,7 +86,11 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
     if !ends.inherit_signals && signals::any_blocked()? {
         signals::unblock_in(command);
     }
-    let spawned = exec(command, ends.retry_busy, ends.may_start, &mut one_at_a_time);
+    let mut exec = || exec(command, ends.retry_busy, ends.may_start, &mut one_at_a_time);
+    let spawned = match &joined {
+        Some(joined) if has_terminal() => continuing(joined.id(), &mut exec),
+        _ => exec(),
+    };
     // The command still holds the child's ends, and with them the pipes open.
     (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
     drop(one_at_a_time);
@@ -146,6 +154,25 @@ fn exec(
             _ => return spawned,
         }
     }
+}
+
+/// What `spawn` comes to, which starts a child in this group. Meanwhile the group is continued from time to time: another
+/// member that wants the terminal has all of it stopped, and a child that is stopped before its `execve(2)` would keep this
+/// thread from going on.
+fn continuing<T>(group: Pid, spawn: impl FnOnce() -> T) -> T {
+    const PAUSE: Duration = Duration::from_millis(10);
+    thread::scope(|scope| {
+        let (done, spawning) = mpsc::channel::<()>();
+        // Where no thread can be had it mostly goes well without.
+        let _ = thread::Builder::new().spawn_scoped(scope, move || {
+            while spawning.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
+                let _ = send::to_group(group, Signal::CONT.as_raw());
+            }
+        });
+        let spawned = spawn();
+        drop(done);
+        spawned
+    })
 }
 
 /// A pipe from one child to another: what is written, what is read.
