@@ -173,6 +173,8 @@ impl Builder {
     ///
     /// With `true` the run is over when nothing is left in the group, or 200 ms after the exit, when what is left is killed. What
     /// has become a daemon by then is not in the group any more, and lives on.
+    ///
+    /// On Windows it is what is left in the child's Job Object.
     pub fn kill_leftovers(mut self, kill: bool) -> Self {
         self.kill_leftovers = kill;
         self
@@ -191,7 +193,8 @@ impl Builder {
     /// [`detach`](crate::ProcessIo::detach) or [`kill_on_drop(false)`](Builder::kill_on_drop) is still killed when this
     /// process ends.
     ///
-    /// On Windows the child's Job Object does it, which the system closes when this process ends.
+    /// On Windows the child's Job Object does it, which the system closes when this process ends. What a child that has exited by
+    /// itself has left is not killed then, unless the child was let go before its exit.
     ///
     /// It cannot be had together with [`process_group(false)`](Builder::process_group): then the spawn fails.
     pub fn die_with_parent(mut self, die: bool) -> Self {
@@ -221,8 +224,8 @@ impl Builder {
 
     /// How many bytes the pipes to the child hold, on Linux: the system rounds it up to a power of two, and leaves a pipe as it
     /// is if that is more than it allows (`/proc/sys/fs/pipe-max-size`, and see
-    /// [`set_pipe_budget`](crate::set_pipe_budget), of which it takes nothing). Such a pipe does not grow. Elsewhere a pipe cannot
-    /// be resized.
+    /// [`set_pipe_budget`](crate::set_pipe_budget), of which it takes nothing). Such a pipe does not grow. Elsewhere
+    /// this does nothing.
     ///
     /// Unless this is called a pipe has 64 KiB, and 256 KiB once it has been seen full.
     pub fn pipe_capacity(mut self, bytes: usize) -> Self {
