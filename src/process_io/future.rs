@@ -28,6 +28,13 @@ impl Builder {
     /// # Panics
     ///
     /// If the runtime was built without I/O; no child is left behind then either.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Windows the child's ends of its pipes are inheritable while the standard library creates the process; it creates one
+    /// at a time. What other code creates at that moment by `CreateProcess`, with `bInheritHandles` and without a list of the
+    /// handles to be inherited, gets them too, and keeps the pipes open until it ends: after the child's exit that is bounded by
+    /// the [`Drain`](crate::Drain). The standard library gives no such list: that is not stable yet.
     pub fn spawn(mut self) -> Result<ProcessIo> {
         let parts = self.start()?;
         Ok(self.assemble(parts))
