@@ -1,9 +1,10 @@
 //! What is Windows' own: job objects, creation flags, batch files, `PATHEXT`, threads.
 //!
-//! Two tests are for a real Windows, for Wine 8 has these limitations:
+//! Three tests are for a real Windows, for Wine 8 has these limitations:
 //!
 //! 1. A command line may be of any length.
 //! 2. `GenerateConsoleCtrlEvent` always fails.
+//! 3. `GetProcessHandleCount` always tells 0.
 #![cfg(windows)] // There is none of it elsewhere.
 
 use std::{
@@ -351,6 +352,9 @@ async fn no_handle_is_left_of_a_child_that_has_ended() {
     };
     run(5).await;
     let before = handles();
+    if before == 0 {
+        return; // Limitation 3 of Wine 8.
+    }
     run(20).await;
     assert!(handles() < before + 20, "{before}, then {}", handles());
 }
