@@ -186,6 +186,8 @@ impl Builder {
     /// With `true` the run is over when nothing is left in the group, or 200 ms after the exit, when what is left is killed, also
     /// while it holds the pipes, whatever [`drain`](Builder::drain) says. What has become a daemon by then is not in the group any
     /// more, and lives on. A handle that is dropped in that time kills at once.
+    ///
+    /// On Windows it is what is left in the child's Job Object.
     pub fn kill_leftovers(mut self, kill: bool) -> Self {
         self.kill_leftovers = kill;
         self
@@ -214,7 +216,8 @@ impl Builder {
     /// When this process ends, the system closes its ends of the child's pipes at that moment, and the shell acts a moment later. So
     /// the child may find end-of-file on its stdin, and act on it, before it is killed.
     ///
-    /// On Windows the child's Job Object does it, which the system closes when this process ends.
+    /// On Windows the child's Job Object does it, which the system closes when this process ends. What a child that has exited by
+    /// itself has left is not killed then, unless the child was let go before its exit.
     ///
     /// It cannot be had together with [`process_group(false)`](Builder::process_group): then the spawn fails.
     pub fn die_with_parent(mut self, die: bool) -> Self {
@@ -261,8 +264,8 @@ impl Builder {
 
     /// How many bytes the pipes to the child hold, on Linux: the system rounds it up to a power of two, and leaves a pipe as it
     /// is if that is more than it allows (`/proc/sys/fs/pipe-max-size`, and see
-    /// [`set_pipe_budget`](crate::set_pipe_budget), of which it takes nothing). Such a pipe does not grow. Elsewhere a pipe cannot
-    /// be resized.
+    /// [`set_pipe_budget`](crate::set_pipe_budget), of which it takes nothing). Such a pipe does not grow. Elsewhere
+    /// this does nothing.
     ///
     /// Unless this is called a pipe has 64 KiB, and 256 KiB once it has been seen full.
     pub fn pipe_capacity(mut self, bytes: usize) -> Self {

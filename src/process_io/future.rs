@@ -48,6 +48,13 @@ impl Builder {
     ///
     /// If the runtime was built without I/O or without time (see [`enable_all`](tokio::runtime::Builder::enable_all)); no child
     /// is left behind then either.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Windows the child's ends of its pipes are inheritable while the standard library creates the process; it creates one
+    /// at a time. What other code creates at that moment by `CreateProcess`, with `bInheritHandles` and without a list of the
+    /// handles to be inherited, gets them too, and keeps the pipes open until it ends: after the child's exit that is bounded by
+    /// the [`Drain`](crate::Drain). The standard library gives no such list: that is not stable yet.
     pub fn spawn(self) -> Result<ProcessIo> {
         // The child may be well under way by the time this thread goes on.
         self.spawn_since(Instant::now())

@@ -23,8 +23,7 @@ impl Pump<'_> {
         for _ in 0..STEPS_PER_POLL {
             let want = [Want::Fill; 2];
             let moved = self.pass(cx, want, false);
-            let blocked = self.driver.is_blocked() && !self.driver.exit.is_running();
-            if blocked || self.driver.is_over() {
+            if self.driver.is_stuck_at_end() || self.driver.is_over() {
                 let error = match self.driver.stop_error() {
                     None if self.driver.is_over() => self.side_error(),
                     error => error,
@@ -46,7 +45,7 @@ impl Pump<'_> {
             if self.driver.is_over() {
                 return Poll::Ready(self.conclude());
             }
-            if !moved && self.driver.is_blocked() && !self.driver.exit.is_running() {
+            if !moved && self.driver.is_stuck_at_end() {
                 // Nothing will make room, for nobody else can take anything.
                 let error = self.driver.bare_stop_error();
                 let error = error.unwrap_or_else(|| self.driver.blocked_error());
@@ -107,6 +106,12 @@ impl Pump<'_> {
 }
 
 impl Driver {
+    /// [`Overflow::Block`](crate::Overflow::Block) holds back the rest of what a child wrote that has exited. While it is being
+    /// stopped it is not known how that ends.
+    fn is_stuck_at_end(&self) -> bool {
+        self.is_blocked() && !self.exit.is_running() && !self.stop.is_stopping()
+    }
+
     /// [`Overflow::Block`](crate::Overflow::Block) holds back what the child wrote.
     fn blocked_error(&self) -> Error {
         let source = match self.stdout.is_blocked() {

@@ -80,7 +80,9 @@ pub(crate) struct Ends<'a> {
     pub(crate) stderr: Option<Redirect>,
     /// Which process group it is in.
     pub(crate) group: Group<'a>,
-    /// How large its pipes to us are to be; if nothing is said they grow when that is worth it.
+    /// How large its pipes to us are to be; if nothing is said they grow when that is worth it. Nothing where a pipe cannot
+    /// be resized.
+    #[cfg_attr(not(unix), allow(dead_code))]
     pub(crate) pipe_capacity: Option<usize>,
     /// The child's group is killed when this process ends, however it ends.
     pub(crate) die_with_parent: bool,

@@ -189,9 +189,14 @@ impl Control {
     /// Kills the child, all that is in its process group, and all its live descendants that have left that: a job of a shell
     /// with job control, what `timeout(1)` runs. Out of reach is what has left the group and lost its parent, as a daemon
     /// has. A child that shares our group, see [`Builder::process_group`](crate::Builder::process_group), is killed with
-    /// its descendants, on Windows alone.
+    /// its descendants.
     ///
     /// What a child that has exited has left in its group is reached until the run is over.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Windows all that is in the child's Job Object is killed: its descendants, but for those that were created with
+    /// `CREATE_BREAKAWAY_FROM_JOB`. A child that shares our group has none, and is killed alone.
     ///
     /// # Errors
     ///

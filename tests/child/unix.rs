@@ -7,7 +7,7 @@ use std::process::{self, Command, Stdio};
 use rustix::process::{Pid, Signal, getpgid, getpgrp, getpid, getppid, kill_process, setpgid};
 use rustix::stdio::dup2_stdin;
 
-use crate::stdio::{Out, or_fail, read, stdin};
+use crate::stdio::{Out, or_fail};
 use crate::{Args, heir_command, sleep_until_killed, usage, wait_for_eof};
 
 pub(crate) fn ids() -> String {
@@ -109,8 +109,8 @@ pub(crate) fn packets(args: &mut Args) {
     while args.peek().is_some() {
         texts.push(args.text());
     }
-    let mut stdin = stdin();
-    while read(&mut stdin, &mut [0; 1]) > 0 {
+    let mut stdin = crate::stdio::stdin();
+    while crate::stdio::read(&mut stdin, &mut [0; 1]) > 0 {
         for text in &texts {
             out.put(text);
         }

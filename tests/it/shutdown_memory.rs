@@ -100,14 +100,14 @@ fn steps_read_like_words() {
     let said = [
         Step::CloseStdin,
         Step::Signal(Signal::INT),
-        Step::Signal(Signal::from_raw(10)),
+        Step::Signal(Signal::QUIT),
         Step::SignalChild(Signal::TERM),
     ]
     .map(|step| step.to_string());
     let words = [
         "closing stdin",
         "SIGINT",
-        "SIGUSR1",
+        "SIGQUIT",
         "SIGTERM to the child alone",
     ];
     assert_eq!(said, words);

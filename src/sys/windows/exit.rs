@@ -20,7 +20,7 @@ use std::{
 
 use futures::task::AtomicWaker;
 use windows_sys::Win32::{
-    Foundation::WAIT_OBJECT_0,
+    Foundation::{WAIT_OBJECT_0, WAIT_TIMEOUT},
     System::Threading::{
         CloseThreadpoolWait, CreateThreadpoolWait, DisassociateCurrentThreadFromCallback,
         GetExitCodeProcess, PTP_CALLBACK_INSTANCE, PTP_WAIT, SetThreadpoolWait,
@@ -123,11 +123,36 @@ unsafe extern "system" fn ended(
 pub(super) fn status(process: BorrowedHandle<'_>) -> io::Result<Option<ExitStatus>> {
     let process = process.as_raw_handle();
     // SAFETY: the handle is open.
-    if unsafe { WaitForSingleObject(process, 0) } != WAIT_OBJECT_0 {
-        return Ok(None);
+    match unsafe { WaitForSingleObject(process, 0) } {
+        WAIT_OBJECT_0 => {}
+        WAIT_TIMEOUT => return Ok(None),
+        _ => return Err(io::Error::last_os_error()),
     }
     let mut code = 0;
     // SAFETY: the handle is open, and `code` outlives the call.
     check(unsafe { GetExitCodeProcess(process, &mut code) })?;
     Ok(Some(ExitStatus::from_raw(code)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::ErrorKind, os::windows::io::FromRawHandle, process};
+
+    use futures::FutureExt;
+    use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION};
+
+    use super::*;
+
+    /// A process that cannot be waited for does not count as running: nobody would ever be woken.
+    #[test]
+    fn a_wait_that_fails_is_an_error() {
+        // SAFETY: it only takes numbers.
+        let raw = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, process::id()) };
+        // SAFETY: the call has just opened it, and nobody else owns it.
+        let process = unsafe { OwnedHandle::from_raw_handle(raw) };
+        let error = status(process.as_handle()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        let exited = Exit::of(process).now_or_never();
+        assert!(exited.is_some_and(|exited| exited.is_err()));
+    }
 }

@@ -12,8 +12,10 @@ use windows_sys::Win32::{
     Foundation::{HANDLE, NTSTATUS, RtlNtStatusToDosError},
     System::JobObjects::{
         AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_BREAKAWAY_OK,
-        JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
-        JobObjectExtendedLimitInformation, SetInformationJobObject, TerminateJobObject,
+        JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_BASIC_ACCOUNTING_INFORMATION,
+        JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectBasicAccountingInformation,
+        JobObjectExtendedLimitInformation, QueryInformationJobObject, SetInformationJobObject,
+        TerminateJobObject,
     },
 };
 
@@ -32,7 +34,9 @@ pub(super) struct Job {
     handle: ManuallyDrop<OwnedHandle>,
     /// The system kills what is in it when its last handle is closed, which is ours.
     kill_on_close: bool,
+    /// A child was let go while it was running.
     let_go: AtomicBool,
+    killed: AtomicBool,
 }
 
 impl Job {
@@ -47,7 +51,13 @@ impl Job {
             handle: ManuallyDrop::new(unsafe { OwnedHandle::from_raw_handle(handle) }),
             kill_on_close,
             let_go: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
         };
+        job.limit(kill_on_close)?;
+        Ok(job)
+    }
+
+    fn limit(&self, kill_on_close: bool) -> io::Result<()> {
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
         limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_BREAKAWAY_OK;
         if kill_on_close {
@@ -56,13 +66,12 @@ impl Job {
         // SAFETY: the handle is open, and the limits are of the kind and size that is said.
         check(unsafe {
             SetInformationJobObject(
-                job.raw(),
+                self.raw(),
                 JobObjectExtendedLimitInformation,
                 ptr::from_ref(&limits).cast(),
                 size_of_val(&limits) as u32,
             )
-        })?;
-        Ok(job)
+        })
     }
 
     /// Puts a process in, and all that it will start.
@@ -74,10 +83,29 @@ impl Job {
     /// Kills all that is in it.
     pub(super) fn kill(&self) -> io::Result<()> {
         // SAFETY: the handle is open.
-        check(unsafe { TerminateJobObject(self.raw(), KILLED) })
+        check(unsafe { TerminateJobObject(self.raw(), KILLED) })?;
+        self.killed.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
-    /// Whoever is in it may live on, until this process ends if that was asked for.
+    /// Whether a process in it is known to be running.
+    pub(super) fn has_members(&self) -> bool {
+        let mut accounting = JOBOBJECT_BASIC_ACCOUNTING_INFORMATION::default();
+        // SAFETY: the handle is open, and `accounting` is of the kind and size that is said and outlives the call; the length
+        // may be null.
+        let told = check(unsafe {
+            QueryInformationJobObject(
+                self.raw(),
+                JobObjectBasicAccountingInformation,
+                ptr::from_mut(&mut accounting).cast(),
+                size_of_val(&accounting) as u32,
+                ptr::null_mut(),
+            )
+        });
+        told.is_ok() && accounting.ActiveProcesses > 0
+    }
+
+    /// A child in it may live on, until this process ends if that was asked for.
     pub(super) fn let_go(&self) {
         self.let_go.store(true, Ordering::Relaxed);
     }
@@ -89,11 +117,17 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        // Else the system closes it, when this process ends.
-        if !(self.kill_on_close && *self.let_go.get_mut()) {
-            // SAFETY: nobody uses the handle after this.
-            unsafe { ManuallyDrop::drop(&mut self.handle) };
+        if self.kill_on_close && !*self.killed.get_mut() {
+            if *self.let_go.get_mut() {
+                // The system closes it when this process ends.
+                return;
+            }
+            // Its children have exited by themselves: what they have left lives on. If the limit cannot be taken away it is
+            // killed.
+            let _ = self.limit(false);
         }
+        // SAFETY: nobody uses the handle after this.
+        unsafe { ManuallyDrop::drop(&mut self.handle) };
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) use pipe::{PipeGrowth, PipeReader, PipeWriter, stage_pipe};
 pub(crate) use process::Process;
 pub(crate) use spawn::spawn;
 
+use crate::signal::Signal;
+
 /// A borrowed handle.
 pub type BorrowedDescriptor<'a> = BorrowedHandle<'a>;
 
@@ -45,6 +47,18 @@ pub(crate) fn exit_status(code: i32) -> ExitStatus {
 /// There is no such end here: a child that finds nobody reading ends as it likes.
 pub(crate) fn is_broken_pipe_signal(_: ExitStatus) -> bool {
     false
+}
+
+/// The POSIX name of a signal that has a constant: the system itself has none.
+pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
+    Some(match Signal::from_raw(number) {
+        Signal::HUP => "SIGHUP",
+        Signal::INT => "SIGINT",
+        Signal::QUIT => "SIGQUIT",
+        Signal::KILL => "SIGKILL",
+        Signal::TERM => "SIGTERM",
+        _ => return None,
+    })
 }
 
 /// Pipes have a fixed size here.

@@ -70,12 +70,8 @@ enum Next {
 
 impl PipeReader {
     /// A pipe: our end, and the one that the child writes to, which no child inherits by itself.
-    pub(super) fn pair(capacity: Option<usize>) -> io::Result<(Self, OwnedHandle)> {
-        let (ours, theirs) = pair(
-            PIPE_ACCESS_INBOUND,
-            OpenOptions::new().write(true),
-            capacity,
-        )?;
+    pub(super) fn pair() -> io::Result<(Self, OwnedHandle)> {
+        let (ours, theirs) = pair(PIPE_ACCESS_INBOUND, OpenOptions::new().write(true))?;
         // SAFETY: there is nothing that the call could be given and that is not valid.
         let event = unsafe { CreateEventW(ptr::null(), 1, 0, ptr::null()) };
         if event.is_null() {
@@ -248,12 +244,8 @@ pub(crate) struct PipeWriter(Arc<Overlapped>);
 
 impl PipeWriter {
     /// A pipe: our end, and the one that the child reads from, which no child inherits by itself.
-    pub(super) fn pair(capacity: Option<usize>) -> io::Result<(Self, OwnedHandle)> {
-        let (ours, theirs) = pair(
-            PIPE_ACCESS_OUTBOUND,
-            OpenOptions::new().read(true),
-            capacity,
-        )?;
+    pub(super) fn pair() -> io::Result<(Self, OwnedHandle)> {
+        let (ours, theirs) = pair(PIPE_ACCESS_OUTBOUND, OpenOptions::new().read(true))?;
         Ok((Self(Overlapped::new(ours)?), theirs))
     }
 
@@ -339,15 +331,11 @@ pub(crate) fn stage_pipe() -> io::Result<(File, File, PipeGrowth)> {
 ///
 /// Somebody else of this user would have to find the name and open it in the moment between the two calls. Then ours fails,
 /// for there is one instance, and nothing has been written.
-fn pair(
-    access: u32,
-    open: &mut OpenOptions,
-    capacity: Option<usize>,
-) -> io::Result<(OwnedHandle, OwnedHandle)> {
-    match for_this_user(|security| pair_with(security, access, open, capacity))? {
+fn pair(access: u32, open: &mut OpenOptions) -> io::Result<(OwnedHandle, OwnedHandle)> {
+    match for_this_user(|security| pair_with(security, access, open))? {
         // In a sandbox it is not enough to be the user. The system's default is made for it.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            pair_with(ptr::null(), access, open, capacity)
+            pair_with(ptr::null(), access, open)
         }
         pair => pair,
     }
@@ -357,9 +345,7 @@ fn pair_with(
     security: *const SECURITY_ATTRIBUTES,
     access: u32,
     open: &mut OpenOptions,
-    capacity: Option<usize>,
 ) -> io::Result<(OwnedHandle, OwnedHandle)> {
-    let size = (capacity.unwrap_or(PIPE_SIZE).try_into()).unwrap_or(u32::MAX);
     let random = || RandomState::new().hash_one(process::id());
     let pid = process::id();
     let name = format!(
@@ -378,8 +364,8 @@ fn pair_with(
             access | FILE_FLAG_FIRST_PIPE_INSTANCE | FILE_FLAG_OVERLAPPED,
             PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS,
             1,
-            size,
-            size,
+            PIPE_SIZE as u32,
+            PIPE_SIZE as u32,
             0,
             security,
         )

@@ -1,10 +1,14 @@
 //! A child: its handle keeps its id from being used again, so nothing needs to be reaped.
 
 use std::{
+    future::pending,
     io,
     os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle},
     process::ExitStatus,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures::{
@@ -40,6 +44,8 @@ pub(crate) struct Process {
     leads: bool,
     /// It leads a group of our console.
     console_group: bool,
+    /// Nobody will ask for anything more.
+    released: AtomicBool,
     exited: Shared<BoxFuture<'static, Result<ExitStatus, Arc<io::Error>>>>,
 }
 
@@ -60,6 +66,7 @@ impl Process {
             job,
             leads,
             console_group,
+            released: AtomicBool::new(false),
             exited: exited.boxed().shared(),
         })
     }
@@ -87,6 +94,9 @@ impl Process {
     /// `KILL` ends the child or all that is in its job, `TERM` is Ctrl-Break to its group of the console, and there is
     /// nothing else. Succeeds without doing anything when there is nobody left.
     pub(crate) fn signal(&self, number: i32, scope: Scope) -> io::Result<()> {
+        if self.is_over()? {
+            return Ok(());
+        }
         // Nobody leaves a job, but each child leads a group of the console.
         let strayed = scope == Scope::Strayed && self.job.is_some();
         if strayed && (self.leads || number == Signal::KILL.as_raw()) {
@@ -122,7 +132,33 @@ impl Process {
 
     /// Whether a signal to its tree reaches its job.
     pub(crate) fn keeps_group(&self) -> bool {
-        self.job.is_some()
+        self.job.is_some() && !matches!(self.is_over(), Ok(true))
+    }
+
+    /// It has exited and been released: what it has left is not ours any more.
+    fn is_over(&self) -> io::Result<bool> {
+        Ok(self.released.load(Ordering::Relaxed) && self.observe()?.is_some())
+    }
+
+    /// Whether something of the child's tree is still running: it or what is in its job.
+    pub(crate) fn is_tree_alive(&self) -> bool {
+        let exited = matches!(self.observe(), Ok(Some(_)));
+        !exited || self.job.as_ref().is_some_and(|job| job.has_members())
+    }
+
+    /// Nothing is stopped here in the sense of job control.
+    pub(crate) fn stopped(&self) -> Option<i32> {
+        None
+    }
+
+    /// See [`stopped`](Self::stopped).
+    pub(crate) fn may_be_stopped(&self) -> bool {
+        false
+    }
+
+    /// Never resolves: see [`stopped`](Self::stopped).
+    pub(crate) async fn wait_stopped(self: Arc<Self>) -> i32 {
+        pending().await
     }
 
     /// What it used, once it has exited.
@@ -131,14 +167,17 @@ impl Process {
         usage::usage(self.handle.as_handle())
     }
 
-    /// Lets go of the child: kills what is left of its tree if `kill`.
+    /// Lets go of the child: kills what is left of its tree if `kill`, unless it has exited by itself.
     pub(crate) fn release(self: Arc<Self>, kill: bool) {
-        if kill {
-            // Nobody is there to be told.
-            let _ = self.signal(Signal::KILL.as_raw(), Scope::Tree);
-        } else if let Some(job) = &self.job {
-            job.let_go();
+        if !matches!(self.observe(), Ok(Some(_))) {
+            if kill {
+                // Nobody is there to be told.
+                let _ = self.signal(Signal::KILL.as_raw(), Scope::Tree);
+            } else if let Some(job) = &self.job {
+                job.let_go();
+            }
         }
+        self.released.store(true, Ordering::Relaxed);
     }
 
     fn raw(&self) -> HANDLE {

@@ -43,17 +43,16 @@ pub(crate) fn spawn(command: &mut Command, ends: Ends<'_>) -> io::Result<Spawned
         Group::Shared => None,
     };
     let leads = matches!(ends.group, Group::Own);
-    let capacity = ends.pipe_capacity;
     let (stdin, theirs_in) = match ends.stdin {
         Redirect::Pipe => {
-            let (ours, theirs) = PipeWriter::pair(capacity)?;
+            let (ours, theirs) = PipeWriter::pair()?;
             (Some(ours), Theirs::Handle(theirs))
         }
         redirect => (None, direct(redirect)),
     };
-    let (stdout, theirs_out) = connect(ends.stdout, capacity)?;
+    let (stdout, theirs_out) = connect(ends.stdout)?;
     let (stderr, theirs_err) = match ends.stderr {
-        Some(redirect) => connect(redirect, capacity)?,
+        Some(redirect) => connect(redirect)?,
         None => (None, theirs_out.merged()?),
     };
     let theirs = [theirs_in, theirs_out, theirs_err];
@@ -170,13 +169,10 @@ impl From<Theirs> for Stdio {
 }
 
 /// Our end, if there is one, and the child's.
-fn connect(
-    redirect: Redirect,
-    capacity: Option<usize>,
-) -> io::Result<(Option<PipeReader>, Theirs)> {
+fn connect(redirect: Redirect) -> io::Result<(Option<PipeReader>, Theirs)> {
     match redirect {
         Redirect::Pipe => {
-            let (ours, theirs) = PipeReader::pair(capacity)?;
+            let (ours, theirs) = PipeReader::pair()?;
             Ok((Some(ours), Theirs::Handle(theirs)))
         }
         redirect => Ok((None, direct(redirect))),

@@ -182,6 +182,37 @@ async fn a_full_buffer_of_the_other_stream_keeps_nobody() {
     }
 }
 
+/// The error tells how a run ended that was cut short, so it is not told while something is still being stopped.
+#[cfg(target_os = "linux")] // Whether the grandchild lives is told by /proc.
+#[tokio::test]
+async fn a_full_buffer_hides_nobody_who_is_still_being_stopped() {
+    use process_io::{Ladder, Signal};
+
+    // Only the grandchild ignores the first signal.
+    let script = "(trap '' TERM; exec sleep 1000 >&- 2>&-) & echo $! >&2; exec yes";
+    for output in [false, true] {
+        let limits = Limits::default().stdout(FULL - 1, Overflow::Block);
+        let run = ProcessIo::builder(crate::support::sh(script)).limits(limits);
+        let mut io = run.spawn().unwrap();
+        let said = within(io.recv(Source::Stderr)).await.unwrap().unwrap();
+        let grandchild = std::str::from_utf8(&said).unwrap().trim().parse().unwrap();
+        eventually("the buffer is full", || {
+            let _ = io.wait().now_or_never();
+            io.pending(Source::Stdout).len() == FULL
+        })
+        .await;
+        io.set_ladder(Ladder::new().signal(Signal::TERM, 3 * SHORT));
+        io.set_deadline(Instant::now());
+        let error = match output {
+            true => within(io.output()).await.unwrap_err(),
+            false => within(io.wait()).await.unwrap_err(),
+        };
+        assert!(error.is_timeout(), "{error}");
+        assert!(!crate::support::is_alive(grandchild), "{error}");
+        assert!(!error.has_survivors(), "{error}");
+    }
+}
+
 /// A child that lives on, and whose grandchild holds the pipes and is out of reach of a signal to the child's group.
 #[cfg(target_os = "linux")] // Whether the grandchild lives is told by /proc.
 mod out_of_reach {

@@ -42,7 +42,7 @@ impl Hold {
 
 /// Who is whose child.
 #[derive(Debug, Default)]
-pub(super) struct Lists;
+pub(super) struct Lists {}
 
 impl Lists {
     pub(super) fn children(&mut self, parent: Pid) -> Vec<Pid> {

@@ -30,7 +30,7 @@ impl Hold {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Lists;
+pub(super) struct Lists {}
 
 impl Lists {
     pub(super) fn children(&mut self, _: Pid) -> Vec<Pid> {
