@@ -24,7 +24,7 @@
 //! - A program that handles the signal, as with `tokio::signal::ctrl_c`, and returns from `main`, drops its handles, and
 //!   so kills its children.
 //! - [`process_group(false)`](Builder::process_group) leaves the child in this process's group, where Ctrl-C reaches it. But then a
-//!   kill reaches its live descendants alone, and not those that have lost their parent.
+//!   kill reaches it and its live descendants, and not those that have lost their parent.
 //!
 //! On Windows, too, a child is in a console process group of its own, and Ctrl-C does not reach it.
 //!
@@ -118,7 +118,7 @@
 //! | [`recv_line`](ProcessIo::recv_line), [`Lines`], [`expect`](ProcessIo::expect) | what came, half a line too, is there for the next call |
 //! | [`wait`](ProcessIo::wait), [`output`](ProcessIo::output), [`Control::wait`] | call it again |
 //! | [`copy_to`](ProcessIo::copy_to), [`splice_to`](ProcessIo::splice_to) | what the writer has not taken stays in the handle |
-//! | [`shutdown`](ProcessIo::shutdown) | the child is killed at once; nothing of its output is lost |
+//! | [`shutdown`](ProcessIo::shutdown) | the child and its tree are killed at once; nothing of its output is lost |
 //! | [`start`](Builder::start) | no child is left |
 //! | `Stream`, `Sink` | as those traits say: no item is lost |
 //! | `.await` on a [`Builder`], a [`Pipeline`] or a [`ProcessIo`] | the future owns the child, and so kills it |
@@ -126,7 +126,7 @@
 //!
 //! # Layout
 //!
-//! Data flows from left to right, imports only to the left.
+//! Data flows from top to bottom; a module imports only from those above it.
 //!
 //! | module | holds |
 //! |---|---|

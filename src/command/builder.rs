@@ -131,8 +131,9 @@ impl Builder {
     }
 
     /// Whether the child leads a process group of its own (`setpgid(2)`). Yes by default: then a kill, and
-    /// dropping the handle, reach all of its descendants that stay in the group. Ctrl-C at a terminal does not reach it: it ends
-    /// this process, or what this process does on `SIGINT` ends the child. A process that is killed by a signal drops nothing, so
+    /// dropping the handle, reach all that is in the group, also what has lost its parent, and its live descendants that have
+    /// left the group. Ctrl-C at a terminal does not reach the child: it reaches this process, and the child ends if this
+    /// process drops its handle because of it. A process that is killed by a signal drops nothing, so
     /// its children live on, unless they [die with it](Builder::die_with_parent). See [Ctrl-C](crate#ctrl-c).
     ///
     /// With `false` the child stays in the group the command puts it in, by default ours: Ctrl-C at a
@@ -187,7 +188,8 @@ impl Builder {
     /// while it holds the pipes, whatever [`drain`](Builder::drain) says. What has become a daemon by then is not in the group any
     /// more, and lives on. A handle that is dropped in that time kills at once.
     ///
-    /// On Windows it is what is left in the child's Job Object.
+    /// On Windows it is what is left in the child's Job Object. With [`process_group(false)`](Builder::process_group) there is
+    /// neither, and nothing is killed.
     pub fn kill_leftovers(mut self, kill: bool) -> Self {
         self.kill_leftovers = kill;
         self
@@ -302,7 +304,7 @@ impl Builder {
 /// when the child exits: reads deliver what there is, and where they would find the end of the stream they fail once
 /// instead; [`wait`](crate::ProcessIo::wait) and [`output`](crate::ProcessIo::output) fail. The
 /// [`Error`](crate::Error) carries what had been collected and not been taken. All that is over by the moment of the
-/// stop and the time of the ladder: after that only what the child itself has written is read, whatever the [`Drain`] says.
+/// stop and the time of the ladder, and where something cannot be killed 200 ms more, or 10 s for the child itself: after that only what the child itself has written is read, whatever the [`Drain`] says.
 ///
 /// The whole tree goes: the process group, and the live descendants that have left it. What cannot be killed, because it runs as
 /// another user, is told by [`Error::has_survivors`](crate::Error::has_survivors).

@@ -132,7 +132,11 @@ impl ProcessIo {
                 // The streams end a moment before the exit is seen.
                 let grace = after(DEFAULT_DRAIN_IDLE);
                 match until(grace, |cx| self.as_pump().poll_wait(cx)).await {
-                    Some(Err(error)) if error.is_beside_the_child() || error.is_of_a_stop() => {
+                    Some(Err(error))
+                        if error.is_beside_the_child()
+                            || error.is_of_a_stop()
+                            || error.is_stopped() =>
+                    {
                         return Err(error);
                     }
                     _ => {}

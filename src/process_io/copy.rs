@@ -138,10 +138,13 @@ impl<W: AsyncWrite + Unpin + ?Sized> Copy<'_, W> {
                 match ready!(self.io.poll_recv(cx, self.source))? {
                     Some(piece) => self.piece = piece,
                     None => {
-                        let flushed = ready!(Pin::new(&mut *self.writer).poll_flush(cx));
-                        return Poll::Ready(
-                            flushed.map_err(|e| self.fail(e)).map(|()| self.copied),
-                        );
+                        return match Pin::new(&mut *self.writer).poll_flush(cx) {
+                            Poll::Ready(flushed) => {
+                                Poll::Ready(flushed.map_err(|e| self.fail(e)).map(|()| self.copied))
+                            }
+                            // All else goes on.
+                            Poll::Pending => self.io.as_pump().poll_rest(cx, self.source).map(Err),
+                        };
                     }
                 }
             }

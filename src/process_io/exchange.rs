@@ -129,7 +129,8 @@ impl ProcessIo {
     ///
     /// # Errors
     ///
-    /// If the pipe cannot be read; [`is_limit`](crate::Error::is_limit) if unread output of the *other* stream
+    /// When the run is [cut short](crate::Builder#when-to-stop), once, where the stream would end;
+    /// [`is_stopped`](crate::Error::is_stopped) if the terminal stops the child; if the pipe cannot be read; [`is_limit`](crate::Error::is_limit) if unread output of the *other* stream
     /// reached a limit that says [`Overflow::Fail`](crate::Overflow::Fail).
     ///
     /// # Cancel safety
@@ -272,10 +273,11 @@ impl ProcessIo {
         let deadline = after(window);
         let sending = self.begin(data.into())?;
         let want = [Want::Window; 2];
-        if let Some(ended) = until(deadline, |cx| self.as_pump().poll_window(cx, want)).await {
-            ended?;
-        }
+        let ended = until(deadline, |cx| self.as_pump().poll_window(cx, want)).await;
         let written = self.send.writer.retract(&sending);
+        if let Some(Err(error)) = ended {
+            return Err(error.with_written(written));
+        }
         if let Some(error) = self.send.writer.take_error() {
             return Err(self.recv.driver.annotate(error).with_written(written));
         }

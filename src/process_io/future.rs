@@ -229,7 +229,8 @@ impl fmt::Debug for Collect {
 /// Starts the child and collects what it writes until the end. Without [`input`](Builder::input) the child
 /// finds end-of-file on its stdin at once.
 ///
-/// See [`ProcessIo::output`] for the errors. Dropping the future kills the child.
+/// See [`ProcessIo::output`] for the errors. Dropping the future does what dropping the handle does, see
+/// [`on_drop`](Builder::on_drop).
 impl IntoFuture for Builder {
     type Output = Result<Output>;
     type IntoFuture = Collect;
@@ -242,7 +243,8 @@ impl IntoFuture for Builder {
 
 /// Closes stdin and collects what the child writes until the end; what is queued is written first.
 ///
-/// See [`ProcessIo::output`] for the errors. Dropping the future kills the child.
+/// See [`ProcessIo::output`] for the errors. Dropping the future does what dropping the handle does, see
+/// [`on_drop`](Builder::on_drop).
 impl IntoFuture for ProcessIo {
     type Output = Result<Output>;
     type IntoFuture = Collect;

@@ -195,7 +195,8 @@ impl ProcessIo {
         self.recv.driver.pipes_held()
     }
 
-    /// Lets the child run on by itself, without its pipes: its next read finds end-of-file, its next write
+    /// Lets the child run on by itself, without its pipes; one that is being [stopped](Self::shutdown) is killed all the same. Its
+    /// next read finds end-of-file, its next write
     /// fails. It is reaped when it ends.
     pub fn detach(self) -> Control {
         let guard = self.recv.driver.guard();

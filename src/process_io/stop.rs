@@ -18,10 +18,11 @@ use crate::{
 impl ProcessIo {
     /// Stops the child by the steps of `ladder`, usually [`Ladder::default`]: close stdin, 1 s, `SIGTERM` to the tree, 5 s,
     /// `SIGKILL` to the tree. It ends as soon as the child has exited and nothing of its tree is left; the child is reaped. A
-    /// child that has exited by itself needs no step, and what it has left is left.
+    /// child that has exited by itself needs no step, and what it has left is left, unless
+    /// [`kill_leftovers`](crate::Builder::kill_leftovers) is set.
     ///
     /// Meanwhile its output is received, and kept up to its [limit](crate::Limits), where the child has to wait; it
-    /// is there for later calls. [`Drain::UntilEof`](crate::Drain) counts as the default here. [Time-outs](crate::Builder#when-to-stop) that
+    /// is there for later calls. A [`Drain`](crate::Drain) without end counts as the default from here on. [Time-outs](crate::Builder#when-to-stop) that
     /// were set have no effect any more.
     ///
     /// ```
@@ -40,12 +41,13 @@ impl ProcessIo {
     ///
     /// # Errors
     ///
-    /// If the exit status is not to be had: because the child could not be killed, and lives on after 10 s more, or see
+    /// If the exit status is not to be had: because the child could not be killed: at once if the system refuses that, else
+    /// when it lives on after 10 s more; or see
     /// [`Control::wait`](crate::Control::wait).
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way it kills the child and its group at once. Nothing of the output is lost, and
+    /// Dropped half-way it kills the child and its tree at once. Nothing of the output is lost, and
     /// [`wait`](Self::wait) tells how the child ended.
     pub async fn shutdown(&mut self, ladder: Ladder) -> Result<Report> {
         let mut ladder = Some(ladder);
@@ -58,18 +60,18 @@ impl ProcessIo {
         report
     }
 
-    /// Stops the run when it has taken so long, counted from the spawn, or not; see
+    /// Stops the run when it has taken so long, counted from the spawn; `None` takes that back. See
     /// [`Builder::timeout`](crate::Builder::timeout).
     pub fn set_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
         self.watch().timeout = timeout.into();
     }
 
-    /// Stops the run at this point in time, or not; see [`Builder::deadline`](crate::Builder::deadline).
+    /// Stops the run at this point in time; `None` takes that back. See [`Builder::deadline`](crate::Builder::deadline).
     pub fn set_deadline(&mut self, deadline: impl Into<Option<Instant>>) {
         self.watch().deadline = deadline.into();
     }
 
-    /// Stops the run when no byte has moved for so long, or not; see
+    /// Stops the run when no byte has moved for so long; `None` takes that back. See
     /// [`Builder::inactivity_timeout`](crate::Builder::inactivity_timeout).
     pub fn set_inactivity_timeout(&mut self, timeout: impl Into<Option<Duration>>) {
         self.watch().set_silence(timeout.into());

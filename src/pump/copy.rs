@@ -40,11 +40,11 @@ impl Pump<'_> {
 
     /// All but `source` moves. The error, if the run has been cut short meanwhile or a limit was reached.
     pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>, source: Source) -> Poll<Error> {
-        let want = only(source, Want::Nothing);
+        let want = only(source, Want::Later);
         for _ in 0..STEPS_PER_POLL {
             let moved = self.pass(cx, want, false);
             // What is left in the pipe stays there: nobody takes it.
-            if !self.driver.exit.is_running() {
+            if !self.driver.exit.is_running() && !self.driver.stop.is_stopping() {
                 if let Some(error) = self.driver.stop_error() {
                     return Poll::Ready(error);
                 }

@@ -316,7 +316,7 @@ impl Driver {
     fn is_owed(&self, want: [Want; 2]) -> bool {
         let wants = want.into_iter().chain(std::iter::repeat(Want::Fill));
         let cut = self.stop.is_cut();
-        let copied = cut || !self.stages.tees().any(Tee::is_owed);
+        let copied = cut || self.stop.shut_down || !self.stages.tees().any(Tee::is_owed);
         let read = (self.readers().zip(wants))
             .all(|(reader, want)| !reader.is_owed() || (cut && reader.is_held_back(want)));
         !(copied && read)
@@ -349,15 +349,15 @@ impl Driver {
     pub(super) fn finish(&mut self) {
         self.exit.finish();
         self.pipes_held = !self.is_closed();
+        if self.exit.status.is_none() {
+            // It could not be waited for, and may be running: its pipes are closed after that.
+            self.guard.let_go();
+        }
         self.stdout.close();
         self.stderr.close();
         self.stages.close();
         self.elapsed = Some(self.guard.started.elapsed());
-        match self.exit.status {
-            Some(_) => self.guard.release(),
-            // It could not be waited for, and may be running.
-            None => self.guard.let_go(),
-        }
+        self.guard.release();
         self.record();
         self.guard.span.exited(self.exit.status);
     }

@@ -31,7 +31,7 @@ impl Pump<'_> {
         moved |= self.mind(cx, want, direct);
         if self.driver.is_over() {
             if let Some(writer) = self.writer.as_deref_mut() {
-                writer.abandon();
+                moved |= writer.abandon();
             }
         }
         moved

@@ -29,6 +29,8 @@ pub(crate) enum Want {
     Search,
     /// Nothing: it has just been asked, and there was nothing.
     Nothing,
+    /// Nothing yet: what came before has not been passed on.
+    Later,
     /// Another piece, whatever there is: somebody takes apart what came, and has a bound of his own.
     More,
     /// All that comes; the limit decides.
@@ -201,8 +203,12 @@ impl Reader {
 
     /// Reads once. With `direct` the kernel is asked when the reactor knows of nothing.
     pub(super) fn poll_step(&mut self, cx: &mut Context<'_>, want: Want, direct: bool) -> Step {
-        if want == Want::Nothing {
-            return Step::Quiet;
+        match want {
+            Want::Nothing => return Step::Quiet,
+            // What may be there is left there, and that is no silence.
+            Want::Later if self.end.is_some() => return Step::Held,
+            Want::Later => return Step::Quiet,
+            _ => {}
         }
         let room = self.room(want);
         let Some(end) = &mut self.end else {
@@ -263,7 +269,7 @@ impl Reader {
     /// How much may be read.
     fn room(&self, want: Want) -> usize {
         match want {
-            Want::Nothing => 0,
+            Want::Nothing | Want::Later => 0,
             Want::Piece if !self.inbox.is_empty() => 0,
             Want::Piece | Want::More => usize::MAX,
             Want::Window => self.inbox.room_to_limit(0),

@@ -29,6 +29,8 @@ pub(super) struct Stop {
     pub(super) cause: Option<Cause>,
     /// Nobody has been told of the cause by the stream of events.
     pub(super) untold: bool,
+    /// It was shut down; there is no descent if the child had exited by then.
+    pub(super) shut_down: bool,
     /// The signal that the child was stopped by when its time was up.
     stopped: Option<Signal>,
     /// The signal by which the terminal has stopped it, which nobody has been told.
@@ -155,7 +157,7 @@ impl Pump<'_> {
             writer.flush_now();
         }
         let want = want.map(|want| match want {
-            Want::Nothing => Want::Piece,
+            Want::Nothing | Want::Later => Want::Piece,
             want => want,
         });
         self.driver.pass(cx, want, true);
@@ -164,7 +166,11 @@ impl Pump<'_> {
     /// What a child that has exited wrote is waited for, and there is no room for it.
     fn is_held_back(&self, want: [Want; 2]) -> bool {
         let streams = Source::BOTH.into_iter().zip(want);
-        (streams.map(|(source, want)| self.driver.reader(source).is_held_back(want)))
+        let is_held_back = |(source, want)| {
+            let reader = self.driver.reader(source);
+            reader.is_held_back(want) || (want == Want::Later && reader.is_owed())
+        };
+        (streams.map(is_held_back))
             .chain((self.driver.stages.all.iter()).map(|stage| stage.stderr.is_blocked()))
             .chain(self.driver.stages.tees().map(Tee::is_owed))
             .any(|held_back| held_back)
@@ -213,7 +219,8 @@ impl Pump<'_> {
             let now = Instant::now();
             match descent.due(now, exited) {
                 Due::Nothing => match descent.next(now, exited) {
-                    Some(next) if alarm.rings(cx, next, !direct) && next <= now => {}
+                    // It has become time meanwhile.
+                    Some(next) if alarm.rings(cx, next, !direct) => {}
                     _ => return,
                 },
                 Due::Step(step) => {
@@ -225,7 +232,7 @@ impl Pump<'_> {
                 }
                 Due::Failure => {
                     match exited {
-                        true => self.driver.end_stop(),
+                        true => self.driver.end_stop_after_all(),
                         false => self.driver.give_up(cx),
                     }
                     // Another task may be waiting for what will not come.
@@ -263,6 +270,7 @@ impl Pump<'_> {
             // A child that has exited needs no ladder, also if the reactor does not know it yet.
             self.driver.pass(cx, want, true);
             self.driver.stop.watch = None;
+            self.driver.stop.shut_down = true;
             if self.driver.exit.is_running() {
                 self.descend_by(ladder);
             } else {
@@ -273,6 +281,9 @@ impl Pump<'_> {
             let moved = self.pass(cx, want, false);
             if self.driver.is_settled() {
                 let report = self.driver.report();
+                if self.driver.stop.descent.is_none() {
+                    self.driver.kill_leftovers();
+                }
                 // Also if there is no room for what is left: nobody may come for it.
                 self.driver.guard().release();
                 return Poll::Ready(report);
@@ -345,6 +356,15 @@ impl Driver {
         }
     }
 
+    /// The time after the kill is up. The last look at the tree may have been long ago.
+    fn end_stop_after_all(&mut self) {
+        let alive = self.guard().control.process().is_tree_alive();
+        if let Some(descent) = &mut self.stop.descent {
+            descent.set_survivors(alive);
+        }
+        self.end_stop();
+    }
+
     /// The child cannot be killed. It is left to the reaper.
     fn give_up(&mut self, cx: &mut Context<'_>) {
         let waker = cx.waker().clone();
@@ -355,7 +375,7 @@ impl Driver {
             .poll_seen(&mut Context::from_waker(&waker), &control, true)
         {
             self.readers_mut().for_each(Reader::note_exit);
-            return self.end_stop();
+            return self.end_stop_after_all();
         }
         let refused = (self.stop.descent.as_ref()).and_then(|descent| descent.refusal());
         self.exit.give_up(match refused {

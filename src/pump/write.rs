@@ -166,11 +166,13 @@ impl Writer {
         open
     }
 
-    /// The run is over: nobody will read any more.
-    pub(crate) fn abandon(&mut self) {
-        if self.end.is_some() {
+    /// The run is over: nobody will read any more. Whether there was anything to close.
+    pub(crate) fn abandon(&mut self) -> bool {
+        let open = self.end.is_some();
+        if open {
             self.fail(None);
         }
+        open
     }
 
     /// Why stdin failed, once, if that was not the child's choice.

@@ -13,7 +13,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Descent, Due, Ladder, Step};
-use crate::{signal::Signal, transport::Process};
+use crate::{signal::Signal, sys, transport::Process};
 
 /// Between two looks at whether a child has exited: from, up to.
 const LOOK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
@@ -24,6 +24,7 @@ const SHARE: u32 = 10;
 static SHARED: Mutex<Shared> = Mutex::new(Shared {
     new: Vec::new(),
     running: false,
+    generation: sys::FIRST_GENERATION,
 });
 static CHANGED: Condvar = Condvar::new();
 
@@ -31,17 +32,24 @@ struct Shared {
     /// Not yet seen by the thread.
     new: Vec<Stopping>,
     running: bool,
+    /// Of the process that the thread is in: a copy made by `fork(2)` has neither the thread nor the children.
+    generation: u32,
 }
 
 struct Stopping {
     process: Arc<dyn Process>,
     descent: Descent,
+    exited: bool,
 }
 
 /// Stops a child by the steps of `ladder`. What is due at once is done before this returns.
 pub(super) fn shut_down(process: Arc<dyn Process>, ladder: Ladder) {
     let descent = Descent::new(ladder, process.id().is_some(), now());
-    let mut stopping = Stopping { process, descent };
+    let mut stopping = Stopping {
+        process,
+        descent,
+        exited: false,
+    };
     if stopping.is_over_at_once() || stopping.advance() {
         return stopping.process.release(false);
     }
@@ -73,6 +81,7 @@ impl Stopping {
         loop {
             let now = now();
             let exited = !matches!(Arc::clone(&self.process).try_wait(), Ok(None));
+            self.exited = exited;
             if exited && !self.process.is_tree_alive() {
                 return true;
             }
@@ -91,7 +100,7 @@ impl Stopping {
     }
 
     fn next(&self) -> Option<Instant> {
-        self.descent.next(now(), false)
+        self.descent.next(now(), self.exited)
     }
 }
 
@@ -132,5 +141,14 @@ fn run() {
 }
 
 fn lock() -> MutexGuard<'static, Shared> {
-    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let generation = sys::generation();
+    if shared.generation != generation {
+        *shared = Shared {
+            new: Vec::new(),
+            running: false,
+            generation,
+        };
+    }
+    shared
 }

@@ -147,6 +147,10 @@ impl Descent {
         self.ended
     }
 
+    pub(crate) fn set_survivors(&mut self, survivors: bool) {
+        self.survivors = survivors;
+    }
+
     /// The child or a member of its tree was still running at the end.
     pub(crate) fn has_survivors(&self) -> bool {
         self.survivors

@@ -72,7 +72,7 @@ impl Ladder {
         self.step(Step::Signal(signal), grace)
     }
 
-    /// Then: `step`, and give the child so much time.
+    /// Then: `step`, and give the child and its tree so much time.
     pub fn step(mut self, step: Step, grace: Duration) -> Self {
         self.steps.push((step, grace));
         self
@@ -86,7 +86,7 @@ impl Ladder {
 }
 
 impl Default for Ladder {
-    /// Close stdin, 1 s, `SIGTERM` to the group, 5 s, `SIGKILL` to the group.
+    /// Close stdin, 1 s, `SIGTERM` to the tree, 5 s, `SIGKILL` to the tree.
     fn default() -> Self {
         Self::new()
             .close_stdin(DEFAULT_STDIN_GRACE)
@@ -110,11 +110,12 @@ impl fmt::Display for Step {
 pub struct Report {
     /// How the child ended.
     pub status: ExitStatus,
-    /// The steps that were taken, in order, by this shutdown or one before. None if the child had exited by itself.
+    /// The steps that were taken, in order, by this shutdown or one before. Empty if the child had exited by itself.
     pub steps: Vec<Taken>,
     /// From the first step until the end of the child and its tree.
     pub elapsed: Duration,
-    /// Something of the child's tree was killed and is still running, as what runs as another user may be.
+    /// Something of the child's tree is still running although `SIGKILL` was sent to it, or refused, as what runs as another
+    /// user may be.
     pub survivors: bool,
 }
 
@@ -141,7 +142,7 @@ impl Report {
         }
     }
 
-    /// The step after which the child exited; `None` if it had exited before.
+    /// The last step that was taken, after which the child and its tree had ended; `None` if none was needed.
     pub fn ended_by(&self) -> Option<Step> {
         self.steps.last().map(|taken| taken.step)
     }

@@ -4,7 +4,8 @@ use super::Ladder;
 
 /// What becomes of a child that is running when its handle is dropped: see [`Builder::on_drop`](crate::Builder::on_drop).
 ///
-/// A child that has exited by itself by then needs nothing, and nothing that it left is signalled.
+/// A child that has exited by itself by then needs nothing, and nothing that it left is signalled, unless
+/// [`kill_leftovers`](crate::Builder::kill_leftovers) is set: then that is killed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OnDrop {

@@ -16,6 +16,7 @@
 //! | `signal_name(number)` | its POSIX name |
 //! | `fault(&Command, &Secrets, &io::Error)` | why it could not be started, as far as that can be told; names of files without secrets |
 //! | `close_on_exec(&Redirect)` | a file is not passed on to any child but as the stream that it is given as |
+//! | `generation()`, `FIRST_GENERATION` | a number for this process that a copy made by `fork(2)` does not have |
 //! | `newlines(&[u8; 64])` | where they are, as fast as the processor tells |
 //! | `Sliced`, `Slice` | bytes, and parts of them that are counted together; the same everywhere |
 //! | `exit_status(code)` | the status of a child that ended by itself |

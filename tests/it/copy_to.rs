@@ -1,9 +1,14 @@
 //! `copy_to`: all that a stream says into any writer.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use process_io::{ProcessIo, Source};
-use tokio::io::{AsyncReadExt, duplex, sink};
+use process_io::{DEFAULT_DRAIN_IDLE, ProcessIo, Source, transport::memory};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex, sink};
 
 use crate::support::{assert_bytes, child, pattern, within};
 
@@ -113,4 +118,69 @@ async fn a_time_out_ends_a_copy_also_when_the_writer_takes_nothing() {
         .await
         .unwrap_err();
     assert!(error.is_timeout(), "{error}");
+}
+
+/// Takes everything, and is never done with passing it on.
+struct NeverFlushed;
+
+impl AsyncWrite for NeverFlushed {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(data.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+#[cfg(unix)] // The shell closes its stdout.
+#[tokio::test]
+async fn a_time_out_ends_a_copy_also_when_the_writer_does_not_flush() {
+    let script = "echo all; exec >&-; sleep 300; true";
+    let run = ProcessIo::builder(crate::support::sh(script));
+    let mut io = run.timeout(Duration::from_millis(200)).spawn().unwrap();
+    let error = within(io.copy_to(Source::Stdout, &mut NeverFlushed)).await;
+    assert!(error.unwrap_err().is_timeout());
+}
+
+/// The child has done its part, and what it wrote has no place to go.
+#[tokio::test]
+async fn a_time_out_ends_a_copy_also_when_the_child_has_exited() {
+    let (mut stuck, _other_end) = duplex(1000);
+    let run = ProcessIo::builder(child(&["write", "out", "40000"]));
+    let mut io = run.timeout(Duration::from_millis(500)).spawn().unwrap();
+    let error = within(io.copy_to(Source::Stdout, &mut stuck)).await;
+    assert!(error.unwrap_err().is_timeout());
+}
+
+/// A writer that is slow is no silence of the child's pipe: what a descendant writes meanwhile is not lost.
+#[tokio::test]
+async fn a_slow_writer_does_not_end_the_drain() {
+    let (parts, child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    let [mut stdout, stderr] = child.exit_holding(0);
+    stdout.write_all(&pattern(4000)).await.unwrap();
+    let (mut slow, mut other_end) = duplex(1000);
+    let mut all = Vec::new();
+    let read = async {
+        tokio::time::sleep(DEFAULT_DRAIN_IDLE * 3).await;
+        stdout.write_all(b"late").await.unwrap();
+        drop((stdout, stderr));
+        let mut buffer = vec![0; 4004];
+        other_end.read_exact(&mut buffer).await.unwrap();
+        all = buffer;
+    };
+    let (copied, ()) =
+        within(async { tokio::join!(io.copy_to(Source::Stdout, &mut slow), read) }).await;
+    assert_eq!(copied.unwrap(), 4004);
+    assert_bytes(&all[..4000], pattern(4000));
+    assert_eq!(&all[4000..], b"late");
 }

@@ -229,3 +229,17 @@ async fn nothing_is_copied_of_a_stage_that_cannot_start() {
     assert!(error.is_not_found(), "{error}");
     assert_eq!(within(all_of(from)).await, b"before ");
 }
+
+/// The copy has not all that was taken for it, and never will.
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_it_when_all_stages_have_exited() {
+    let (stuck, _other_end) = duplex(10);
+    let mut io = ProcessIo::builder(child(&["write", "out", "1000"]))
+        .pipe(Stage::new(child(&["exit", "0"])).tee(stuck))
+        .spawn()
+        .unwrap();
+    within(io.control().wait()).await.unwrap();
+    within(io.shutdown(process_io::Ladder::default()))
+        .await
+        .unwrap();
+}

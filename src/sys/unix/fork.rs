@@ -28,13 +28,13 @@ use super::Owned;
 static PRIVATE: Mutex<Vec<bool>> = Mutex::new(Vec::new());
 
 /// The number of a process that is no copy.
-pub(super) const FIRST_GENERATION: u32 = 0;
+pub(crate) const FIRST_GENERATION: u32 = 0;
 
 /// How often this process is a copy of one that used this crate.
 static GENERATION: AtomicU32 = AtomicU32::new(FIRST_GENERATION);
 
 /// A number for this process, by which a copy tells that it is one.
-pub(super) fn generation() -> u32 {
+pub(crate) fn generation() -> u32 {
     install_handlers();
     GENERATION.load(Ordering::Relaxed)
 }

@@ -42,6 +42,7 @@ use crate::{
 };
 
 pub(crate) use fault::fault;
+pub(crate) use fork::{FIRST_GENERATION, generation};
 pub(crate) use grown::{Grown as PipeGrowth, set_pipe_budget};
 pub(crate) use outlet::Outlet;
 pub(crate) use pipe::{PipeReader, PipeWriter};

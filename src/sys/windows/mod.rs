@@ -78,3 +78,11 @@ fn check(result: i32) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+/// The number of a process that is no copy.
+pub(crate) const FIRST_GENERATION: u32 = 0;
+
+/// There are no copies of a process here.
+pub(crate) fn generation() -> u32 {
+    FIRST_GENERATION
+}
