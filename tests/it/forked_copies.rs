@@ -77,3 +77,33 @@ async fn what_is_not_ours_is_copied() {
         assert!(target.to_string_lossy().starts_with("pipe:"), "{target:?}");
     }
 }
+
+/// It is no child of the copy's, and the two share a reactor.
+#[tokio::test]
+async fn a_copy_may_drop_a_handle() {
+    if !alone("forked_copies::a_copy_may_drop_a_handle") {
+        return;
+    }
+    let mut io = ProcessIo::spawn(child(&["cat"])).unwrap();
+    within(io.send("all\n")).await.unwrap();
+    // So that its exit is waited for already.
+    assert_eq!(
+        within(io.recv(Source::Stdout)).await.unwrap().unwrap(),
+        "all\n"
+    );
+    // SAFETY: of the locks that the drop takes none is held by another thread: there is only the one that waits for this.
+    let pid = match unsafe { libc::fork() } {
+        0 => {
+            drop(io);
+            // SAFETY: it ends this process.
+            unsafe { libc::_exit(7) }
+        }
+        pid => Pid::from_raw(pid).unwrap(),
+    };
+    let (_, status) = waitpid(Some(pid), WaitOptions::empty()).unwrap().unwrap();
+    assert_eq!(status.exit_status(), Some(7));
+    within(io.send("more\n")).await.unwrap();
+    let output = within(io.output()).await.unwrap();
+    assert_eq!(output.stdout, "more\n");
+    assert!(output.success());
+}

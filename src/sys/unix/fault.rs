@@ -14,11 +14,12 @@ use std::{
 use rustix::{
     fs::{Access, AtFlags, CWD, accessat},
     io::Errno,
-    process::{Pid, getegid, geteuid, getsid, test_kill_process_group},
+    process::{Pid, getegid, geteuid, test_kill_process_group},
 };
 
 use super::{
     format::{head, interpreter, is_same_format, loader},
+    session_of,
     writers::is_open_for_writing,
 };
 use crate::error::{Kind, Secrets};
@@ -150,7 +151,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn group(&self) -> Option<Cause> {
-        let group = self.group?;
+        let group = self.group.filter(|group| *group >= 0)?;
         let Some(pid) = Pid::from_raw(group) else {
             return Some((Errno::PERM, Kind::Leader));
         };
@@ -158,8 +159,8 @@ impl<'a> Attempt<'a> {
         if test_kill_process_group(pid) == Err(Errno::SRCH) {
             return refused(format!("there is no process group {group} to join"));
         }
-        match (getsid(Some(pid)), getsid(None)) {
-            (Ok(its), Ok(ours)) if its != ours => {
+        match (session_of(Some(pid)), session_of(None)) {
+            (Some(its), Some(ours)) if its != ours => {
                 refused(format!("the process group {group} is of another session"))
             }
             _ => None,

@@ -53,7 +53,9 @@ pub(super) fn reap_adopted(group: Pid) -> bool {
     loop {
         // A number that a process has is no longer that of a group whose leader has been reaped.
         if send::to_process(group, 0) != Err(Errno::SRCH) {
-            return true;
+            // Unless it is the guardian, which is a child of ours that has been killed and not been reaped yet.
+            let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            return waitid(WaitId::Pid(group), look).is_err();
         }
         match waitid(
             WaitId::Pgid(Some(group)),

@@ -217,7 +217,8 @@ impl Drop for Attributes {
 /// The open descriptors of this process that a child inherits.
 #[cfg(not(target_vendor = "apple"))]
 fn inherited() -> io::Result<Vec<RawFd>> {
-    let open: Vec<RawFd> = std::fs::read_dir("/dev/fd")?
+    let open: Vec<RawFd> = std::fs::read_dir("/dev/fd")
+        .map_err(|error| io::Error::other(format!("/dev/fd: {error}")))?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
     let is_inherited = |&fd: &RawFd| {

@@ -77,6 +77,19 @@ fn raw(pid: Pid) -> i32 {
     pid.as_raw_nonzero().get()
 }
 
+/// The process group of a process; none for one of another PID namespace, which the system calls 0.
+fn group_of(pid: Pid) -> Option<Pid> {
+    // SAFETY: it takes a number and touches no memory of ours.
+    Pid::from_raw(unsafe { libc::getpgid(raw(pid)) }.max(0))
+}
+
+/// The session of a process, or ours; 0 for one of another PID namespace.
+fn session_of(pid: Option<Pid>) -> Option<i32> {
+    // SAFETY: it takes a number and touches no memory of ours.
+    let session = unsafe { libc::getsid(pid.map_or(0, raw)) };
+    (session >= 0).then_some(session)
+}
+
 /// Makes sure that a child gets a file as its stream alone, and not under the file's own number too.
 pub(crate) fn close_on_exec(redirect: &Redirect) {
     let Redirect::File(file) = redirect else {

@@ -10,7 +10,7 @@ use std::{
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use tokio::io::{AsyncWrite, Interest, unix::AsyncFd};
 
-use super::{ABOVE_STDIO, BorrowedDescriptor, check_runtime, move_here, register};
+use super::{ABOVE_STDIO, BorrowedDescriptor, check_runtime, fork::Private, move_here, register};
 
 /// A descriptor of our own to what was lent.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Outlet {
 
 #[derive(Debug)]
 enum End {
-    Reactor(AsyncFd<OwnedFd>),
+    Reactor(AsyncFd<Private>),
     /// A regular file, which is always ready.
     File(OwnedFd),
 }
@@ -29,7 +29,7 @@ impl Outlet {
     pub(crate) fn new(to: BorrowedDescriptor<'_>) -> io::Result<Self> {
         check_runtime()?;
         let dup = || fcntl_dupfd_cloexec(to, ABOVE_STDIO);
-        let end = match register(dup()?, Interest::WRITABLE) {
+        let end = match register(Private::new(dup()?), Interest::WRITABLE) {
             Ok(fd) => End::Reactor(fd),
             // What epoll says of a regular file; kqueue takes it.
             Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {

@@ -9,12 +9,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::Poll,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 #[cfg(target_os = "linux")]
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
+#[cfg(target_os = "linux")]
+use super::fork::Private;
 use futures::{
     FutureExt,
     future::{BoxFuture, select},
@@ -22,7 +24,7 @@ use futures::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, getpgid, waitid},
+    process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, waitid},
 };
 #[cfg(target_os = "linux")]
 use tokio::io::{Interest, unix::AsyncFd};
@@ -36,7 +38,7 @@ use super::{
     super::Scope,
     exit_status, fork,
     group::Group,
-    reaper, send, signal_status,
+    group_of, reaper, send, signal_status,
     tree::{self, Tree},
     usage,
 };
@@ -45,6 +47,9 @@ use crate::output::Usage;
 /// Between two looks at what the system does not tell of: from, up to.
 pub(super) const LOOK: (Duration, Duration) =
     (Duration::from_millis(1), Duration::from_millis(100));
+
+/// Looks for descendants in one kill: those of another user cannot be stopped, and may start others without end.
+const MAX_PASSES: u32 = 32;
 
 /// A child that we started and that nobody else waits for.
 #[derive(Debug)]
@@ -55,7 +60,7 @@ pub(crate) struct Process {
     /// Kept until it is reaped.
     membership: Mutex<Option<Arc<Group>>>,
     #[cfg(target_os = "linux")]
-    pidfd: Option<AsyncFd<OwnedFd>>,
+    pidfd: Option<AsyncFd<Private>>,
     /// The terminal of this process may stop it.
     may_be_stopped: bool,
     /// Of the process that started it: a copy of that, made by `fork(2)`, is not its parent.
@@ -185,6 +190,10 @@ impl Process {
         if let Phase::Reaped(..) | Phase::Lost = state.phase {
             return Ok(());
         }
+        if fork::is_copy_of(self.generation) {
+            state.phase = Phase::Lost;
+            return Ok(());
+        }
         let status = self.waitid(WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
         state.phase = match (status, state.phase) {
             (Ok(None), Phase::Running) => Phase::Running,
@@ -281,8 +290,8 @@ impl Process {
                 if kill {
                     self.stop(state, scope);
                 }
-                while state.tree.grow(running.then_some(self.pid)) {
-                    if !kill {
+                for _ in 0..MAX_PASSES {
+                    if !state.tree.grow(running.then_some(self.pid)) || !kill {
                         break;
                     }
                     state.tree.signal_outside(None, Signal::STOP.as_raw());
@@ -336,9 +345,9 @@ impl Process {
             Phase::Exited(_) => false,
             Phase::Reaped(..) | Phase::Lost => return Ok(()),
         };
-        match getpgid(Some(self.pid)) {
-            Ok(now) if Some(now) == self.group => Ok(()),
-            Ok(now) if now == self.pid => no_zombies(self.to_group(now, number), state),
+        match group_of(self.pid) {
+            Some(now) if Some(now) == self.group => Ok(()),
+            Some(now) if now == self.pid => no_zombies(self.to_group(now, number), state),
             _ if running => self.signal_child(number),
             _ => Ok(()),
         }
@@ -362,7 +371,7 @@ impl Process {
     fn keeps(&self, group: Pid) -> bool {
         group == self.pid
             || self.membership().is_some_and(|group| group.is_guarded())
-            || getpgid(Some(self.pid)) == Ok(group)
+            || group_of(self.pid) == Some(group)
     }
 
     fn to_group(&self, group: Pid, number: i32) -> Result<(), Errno> {
@@ -461,7 +470,11 @@ impl Process {
     /// Waits a moment for an exit that is sure to come.
     pub(super) fn await_exit(&self, limit: Duration) {
         let Some(descriptor) = self.descriptor() else {
-            return thread::sleep(limit);
+            let end = Instant::now() + limit;
+            while matches!(self.observe(), Ok(None)) && Instant::now() < end {
+                thread::sleep(limit / 20);
+            }
+            return;
         };
         let mut exited = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
         // If it did not come by then the reaper waits for it.
@@ -582,9 +595,11 @@ pub(super) fn has_terminal() -> bool {
 
 /// A pidfd on the reactor; none where the kernel (before 5.3, or a sandbox) has no such thing.
 #[cfg(target_os = "linux")]
-fn watch(pid: Pid) -> Option<AsyncFd<OwnedFd>> {
+fn watch(pid: Pid) -> Option<AsyncFd<Private>> {
     let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
-    super::register(super::above_stdio(pidfd).ok()?, Interest::READABLE).ok()
+    // A copy of this process that drops its own would take ours off the reactor, which the two share.
+    let pidfd = Private::new(super::above_stdio(pidfd).ok()?);
+    super::register(pidfd, Interest::READABLE).ok()
 }
 
 /// The status that `wait(2)` would have given.

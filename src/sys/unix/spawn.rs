@@ -22,6 +22,7 @@ use super::{
     super::{BUSY_PAUSES, Ends, Group, Spawned, not_its_own_group},
     ABOVE_STDIO, PipeReader, PipeWriter, Process, above_stdio,
     fault::may_be_busy,
+    fork,
     group::Group as ProcessGroup,
     grown::Grown,
     guardian::Guardian,
@@ -261,7 +262,8 @@ struct SpawnLock {
     held: bool,
 }
 
-static SPAWNING: Mutex<bool> = Mutex::new(false);
+/// Which process does: a copy made by `fork(2)` has not the thread that does.
+static SPAWNING: Mutex<Option<u32>> = Mutex::new(None);
 static SPAWNED: Condvar = Condvar::new();
 
 impl SpawnLock {
@@ -270,9 +272,11 @@ impl SpawnLock {
     fn new() -> Self {
         let spawning = SPAWNING.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut spawning, waited) = SPAWNED
-            .wait_timeout_while(spawning, Self::PATIENCE, |spawning| *spawning)
+            .wait_timeout_while(spawning, Self::PATIENCE, |spawning| {
+                spawning.is_some_and(|by| !fork::is_copy_of(by))
+            })
             .unwrap_or_else(PoisonError::into_inner);
-        *spawning = true;
+        *spawning = Some(fork::generation());
         Self {
             held: !waited.timed_out(),
         }
@@ -280,7 +284,7 @@ impl SpawnLock {
 
     fn release(&mut self) {
         if std::mem::take(&mut self.held) {
-            *SPAWNING.lock().unwrap_or_else(PoisonError::into_inner) = false;
+            *SPAWNING.lock().unwrap_or_else(PoisonError::into_inner) = None;
             SPAWNED.notify_one();
         }
     }

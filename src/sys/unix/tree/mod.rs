@@ -21,7 +21,7 @@ mod none;
 #[cfg(not(any(target_os = "linux", target_vendor = "apple", target_os = "freebsd")))]
 use none as system;
 
-use rustix::process::{Pid, Signal, getpgid};
+use rustix::process::{Pid, Signal};
 
 use system::Hold;
 
@@ -103,7 +103,7 @@ impl Tree {
     /// delivered is left.
     pub(super) fn signal_outside(&self, group: Option<Pid>, number: i32) {
         for Descendant { pid, hold } in self.found.iter().rev() {
-            let its_group = getpgid(Some(*pid)).ok();
+            let its_group = super::group_of(*pid);
             if group.is_some() && its_group == group {
                 continue;
             }
