@@ -63,6 +63,8 @@ pub(crate) const LINE_COST: usize = 32;
 /// nothing to look.
 pub(crate) const LINES_AT_ONCE: usize = 256;
 /// How much of stderr an error carries.
+/// For so long the half of a handle that is left may be dropped after the one that closes stdin, before it is closed.
+pub(crate) const CLOSE_GRACE: Duration = Duration::from_millis(10);
 pub(crate) const ERROR_TAIL: usize = 4 << 10;
 
 /// What happens to output that nobody has read when it reaches its limit.

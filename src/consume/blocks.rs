@@ -8,15 +8,13 @@ use std::{
 use bytes::Bytes;
 use futures::{Stream, stream::FusedStream};
 
-use super::lines::Receive;
 use crate::{
     buffer::{Newlines, find},
     error::Result,
     event::Source,
-    limits::STEPS_PER_POLL,
     line::Terminator,
-    process_io::ProcessIo,
-    pump::{Pump, Want, again, only},
+    process_io::{ProcessIo, Receive, RecvHalf},
+    pump::{Pump, Turn, Want, Wants},
 };
 
 /// Whole lines of one stream in one piece, to be iterated as `&[u8]` without a reference count for each.
@@ -154,6 +152,17 @@ impl ProcessIo {
     }
 }
 
+impl RecvHalf {
+    /// Many lines of `source` at a time; see [`ProcessIo::line_blocks`].
+    pub fn line_blocks(&mut self, source: Source) -> LineBlocks<&mut Self> {
+        LineBlocks {
+            io: self,
+            source,
+            ended: false,
+        }
+    }
+}
+
 impl<T: Receive> LineBlocks<T> {
     /// The handle inside.
     pub fn get_ref(&self) -> &T {
@@ -179,7 +188,7 @@ impl<T: Receive> Stream for LineBlocks<T> {
             return Poll::Ready(None);
         }
         let source = self.source;
-        let block = poll_block(&mut self.io.pump(), cx, source);
+        let block = (self.io).poll(cx, |pump, turn| poll_block(pump, turn, source));
         self.ended = matches!(block, Poll::Ready(None));
         block
     }
@@ -192,30 +201,24 @@ impl<T: Receive> FusedStream for LineBlocks<T> {
 }
 
 fn poll_block(
-    pump: &mut Pump<'_>,
-    cx: &mut Context<'_>,
+    pump: &mut Pump,
+    turn: &mut Turn<'_, '_>,
     source: Source,
 ) -> Poll<Option<Result<LineBlock>>> {
-    ready!(pump.driver.charge.poll(cx));
-    for _ in 0..STEPS_PER_POLL {
-        let options = pump.driver.line_options();
-        if let Some((bytes, swallowed)) = pump.driver.reader_mut(source).take_block(&options) {
+    ready!(pump.charge.poll(turn.cx()));
+    let block = pump.drive(turn, Wants::only(source, Want::MORE), |pump, _| {
+        let options = pump.line_options;
+        if let Some((bytes, swallowed)) = pump.reader_mut(source).take_block(&options) {
             // Its lines are not counted: as if each had as many bytes as it costs besides.
-            pump.driver.charge.add(2 * bytes.len());
+            pump.charge.add(2 * bytes.len());
             let terminator = options.terminator;
-            return Poll::Ready(Some(Ok(LineBlock {
+            return Some(Ok(Some(LineBlock {
                 bytes,
                 swallowed,
                 terminator,
             })));
         }
-        if pump.driver.is_ended(source) {
-            return Poll::Ready(pump.driver.take_error(source).map(Err));
-        }
-        let want = only(source, Want::More);
-        if !pump.pass(cx, want, false) {
-            return pump.stuck(want).map(Some);
-        }
-    }
-    again(cx)
+        (pump.is_ended(source)).then(|| pump.take_error(source).map_or(Ok(None), Err))
+    });
+    block.map(Result::transpose)
 }

@@ -13,9 +13,9 @@ use super::needle::{Found, Needle};
 use crate::{
     error::{Kind, Result},
     event::Source,
-    limits::{DEFAULT_DRAIN_IDLE, STEPS_PER_POLL},
-    process_io::{ProcessIo, ReadSource},
-    pump::{Pump, Want, after, again, until},
+    limits::DEFAULT_DRAIN_IDLE,
+    process_io::{Handle, ProcessIo, ReadSource, RecvHalf},
+    pump::{Pump, Turn, Want, Wants, after, poll_wait, take_output, until},
 };
 
 /// What [`expect`](ProcessIo::expect) found.
@@ -66,7 +66,7 @@ impl ProcessIo {
     ///
     /// Cancel safe: all the output stays in the handle, for the next call to look through again.
     pub async fn expect(&mut self, needle: impl Needle) -> Result<Match> {
-        self.expect_until(ReadSource::Stdout, needle, None).await
+        expect_until(self, ReadSource::Stdout, needle, None).await
     }
 
     /// As [`expect`](Self::expect), but no longer than `timeout`. It keeps as much as that does: up to the limit, or to 64 KiB if
@@ -85,8 +85,7 @@ impl ProcessIo {
         needle: impl Needle,
         timeout: Duration,
     ) -> Result<Match> {
-        self.expect_until(ReadSource::Stdout, needle, after(timeout))
-            .await
+        expect_until(self, ReadSource::Stdout, needle, after(timeout)).await
     }
 
     /// As [`expect_timeout`](Self::expect_timeout), from the stream or streams named.
@@ -109,110 +108,159 @@ impl ProcessIo {
         needle: impl Needle,
         timeout: Duration,
     ) -> Result<Match> {
-        self.expect_until(source, needle, after(timeout)).await
+        expect_until(self, source, needle, after(timeout)).await
+    }
+}
+
+/// # Prompts
+impl RecvHalf {
+    /// Receives until `needle` matches stdout; see [`ProcessIo::expect`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::expect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`ProcessIo::expect`].
+    pub async fn expect(&mut self, needle: impl Needle) -> Result<Match> {
+        expect_until(self, ReadSource::Stdout, needle, None).await
     }
 
-    async fn expect_until(
+    /// The same, within `timeout`; see [`ProcessIo::expect_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::expect_timeout`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`ProcessIo::expect`].
+    pub async fn expect_timeout(
+        &mut self,
+        needle: impl Needle,
+        timeout: Duration,
+    ) -> Result<Match> {
+        expect_until(self, ReadSource::Stdout, needle, after(timeout)).await
+    }
+
+    /// The same, of the streams of `source`; see [`ProcessIo::expect_from`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::expect_from`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`ProcessIo::expect`].
+    pub async fn expect_from(
         &mut self,
         source: ReadSource,
         needle: impl Needle,
-        deadline: Option<Instant>,
+        timeout: Duration,
     ) -> Result<Match> {
-        // Not within the deadline: what is there already is found, however short the time is.
-        poll_fn(|cx| self.as_pump().driver.charge.poll(cx)).await;
-        let mut searched = None;
-        let found = until(deadline, |cx| {
-            poll_expect(&mut self.as_pump(), cx, source, &needle, &mut searched)
-        });
-        match found.await {
-            Some(Ok(Some(found))) => Ok(found),
-            Some(Err(error)) => Err(error),
-            None => Err(self.as_pump().driver.error(Kind::Timeout)),
-            Some(Ok(None)) => {
-                // The streams end a moment before the exit is seen.
-                let grace = after(DEFAULT_DRAIN_IDLE);
-                match until(grace, |cx| self.as_pump().poll_wait(cx)).await {
-                    Some(Err(error))
-                        if error.is_beside_the_child()
-                            || error.is_of_a_stop()
-                            || error.is_stopped() =>
-                    {
-                        return Err(error);
-                    }
-                    _ => {}
+        expect_until(self, source, needle, after(timeout)).await
+    }
+}
+
+async fn expect_until(
+    io: &mut impl Handle,
+    source: ReadSource,
+    needle: impl Needle,
+    deadline: Option<Instant>,
+) -> Result<Match> {
+    // Not within the deadline: what is there already is found, however short the time is.
+    poll_fn(|cx| io.poll(cx, |pump, turn| pump.charge.poll(turn.cx()))).await;
+    let mut searched = None;
+    let poll = |cx: &mut Context<'_>| {
+        io.poll(cx, |pump, turn| {
+            poll_expect(pump, turn, source, &needle, &mut searched)
+        })
+    };
+    match until(deadline, poll).await {
+        Some(Ok(Some(found))) => Ok(found),
+        Some(Err(error)) => Err(error),
+        None => Err(io.io().pump.error(Kind::Timeout)),
+        Some(Ok(None)) => {
+            // The streams end a moment before the exit is seen.
+            let grace = after(DEFAULT_DRAIN_IDLE);
+            match until(grace, |cx| io.poll(cx, poll_wait)).await {
+                Some(Err(error))
+                    if error.is_beside_the_child()
+                        || error.is_of_a_stop()
+                        || error.is_stopped() =>
+                {
+                    return Err(error);
                 }
-                let mut pump = self.as_pump();
-                let error = pump.driver.error(Kind::Eof);
-                Err(error.with_output(pump.partial()))
+                _ => {}
             }
+            let pump = &mut io.io().pump;
+            let error = pump.error(Kind::Eof);
+            Err(error.with_output(take_output(pump)))
         }
     }
 }
 
-/// The match, or `None` if the output has ended before it. `searched` is how much has been looked through.
+/// The first match; `None` when the streams have ended without one. What has been looked through so far is in `searched`.
 fn poll_expect(
-    pump: &mut Pump<'_>,
-    cx: &mut Context<'_>,
+    pump: &mut Pump,
+    turn: &mut Turn<'_, '_>,
     source: ReadSource,
     needle: &impl Needle,
     searched: &mut Option<usize>,
 ) -> Poll<Result<Option<Match>>> {
-    let (stream, want) = match source {
-        ReadSource::Stdout => (Source::Stdout, [Want::Search, Want::Fill]),
-        ReadSource::Stderr => (Source::Stderr, [Want::Fill, Want::Search]),
-        ReadSource::Both => (Source::Stdout, [Want::Search, Want::Piece]),
+    let (stream, wants) = match source {
+        ReadSource::Stdout => (Source::Stdout, [Want::SEARCH, Want::ALL]),
+        ReadSource::Stderr => (Source::Stderr, [Want::ALL, Want::SEARCH]),
+        ReadSource::Both => (Source::Stdout, [Want::SEARCH, Want::PIECE]),
     };
-    for _ in 0..STEPS_PER_POLL {
+    pump.drive(turn, Wants(wants), |pump, _| {
         if source == ReadSource::Both {
-            pump.driver.merge_stderr();
+            pump.merge_stderr();
         }
-        let output = pump.driver.reader_mut(stream).pending();
-        if *searched != Some(output.len()) {
-            if let Some(found) = needle.find(output, searched.unwrap_or(0)) {
-                return Poll::Ready(match found.is_within(output.len()) {
-                    true => Ok(Some(take(pump, stream, found))),
-                    false => Err(pump.driver.error(Kind::Needle(found.start, found.end))),
-                });
+        loop {
+            let output = pump.reader_mut(stream).pending();
+            if *searched != Some(output.len()) {
+                if let Some(found) = needle.find(output, searched.unwrap_or(0)) {
+                    return Some(match found.is_within(output.len()) {
+                        true => Ok(Some(take(pump, stream, found))),
+                        false => Err(pump.error(Kind::Needle(found.start, found.end))),
+                    });
+                }
+                *searched = Some(output.len());
             }
-            *searched = Some(output.len());
-        }
-        if pump.driver.reader_mut(stream).skip_gap() {
+            if !pump.reader_mut(stream).skip_gap() {
+                break;
+            }
             *searched = None;
-            continue;
         }
-        let driver = &mut *pump.driver;
-        let closed = driver.is_ended(stream)
-            && (source != ReadSource::Both || driver.is_ended(Source::Stderr));
-        if closed {
-            let mut error = driver.take_error(stream);
+        let ended = |source| pump.is_ended(source);
+        if ended(stream) && (source != ReadSource::Both || ended(Source::Stderr)) {
+            let mut error = pump.take_error(stream);
             if source == ReadSource::Both {
-                error = error.or_else(|| driver.take_error(Source::Stderr));
+                error = error.or_else(|| pump.take_error(Source::Stderr));
             }
             if let Some(error) = error {
-                return Poll::Ready(Err(error));
+                return Some(Err(error));
             }
-            return Poll::Ready(Ok(needle.find_at_eof().map(|index| Match {
-                before: driver.reader_mut(stream).take_all(),
+            return Some(Ok(needle.find_at_eof().map(|index| Match {
+                before: pump.reader_mut(stream).take_all(),
                 matched: Bytes::new(),
                 index,
                 captures: Vec::new(),
             })));
         }
-        if driver.reader(stream).is_full(Want::Search) {
-            let limit = driver.limit(stream).bytes;
-            return Poll::Ready(Err(driver.error(Kind::Limit(stream, limit))));
-        }
-        if !pump.pass(cx, want, false) {
-            return pump.stuck(want);
-        }
-    }
-    again(cx)
+        pump.reader(stream).is_full(Want::SEARCH).then(|| {
+            let limit = pump.limit(stream).bytes;
+            Err(pump.error(Kind::Limit(stream, limit)))
+        })
+    })
 }
 
-fn take(pump: &mut Pump<'_>, stream: Source, found: Found) -> Match {
+fn take(pump: &mut Pump, stream: Source, found: Found) -> Match {
     let Found { start, end, .. } = found;
-    pump.driver.charge.add_part(end);
-    let reader = pump.driver.reader_mut(stream);
+    pump.charge.add_part(end);
+    let reader = pump.reader_mut(stream);
     let mut take = |n: usize| reader.take(n).unwrap_or_default();
     let before = take(start);
     let matched = take(end - start);

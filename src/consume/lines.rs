@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use futures::{Stream, stream::FusedStream};
@@ -11,45 +11,10 @@ use futures::{Stream, stream::FusedStream};
 use crate::{
     error::Result,
     event::Source,
-    limits::STEPS_PER_POLL,
     line::{Line, LineOptions},
-    process_io::{ProcessIo, RecvHalf},
-    pump::{Pump, Want, again, only},
+    process_io::{Handle, ProcessIo, Receive, RecvHalf},
+    pump::{poll_any_line, poll_line, take_plain_line, take_plain_line_of_any},
 };
-
-/// What lines can be received from: [`ProcessIo`], [`RecvHalf`], and `&mut` of either.
-///
-/// Sealed: it cannot be implemented elsewhere.
-pub trait Receive: sealed::Sealed + Unpin {}
-
-pub(super) mod sealed {
-    use super::{ProcessIo, Pump, RecvHalf};
-
-    #[allow(unreachable_pub)] // What seals a public trait has to be public too.
-    pub trait Sealed {
-        fn pump(&mut self) -> Pump<'_>;
-    }
-
-    impl Sealed for ProcessIo {
-        fn pump(&mut self) -> Pump<'_> {
-            self.as_pump()
-        }
-    }
-
-    impl Sealed for RecvHalf {
-        fn pump(&mut self) -> Pump<'_> {
-            self.as_pump()
-        }
-    }
-
-    impl<T: Sealed> Sealed for &mut T {
-        fn pump(&mut self) -> Pump<'_> {
-            T::pump(self)
-        }
-    }
-}
-
-impl<T: sealed::Sealed + Unpin> Receive for T {}
 
 /// The lines of a child's output, as a stream; made by [`lines`](ProcessIo::lines),
 /// [`stdout_lines`](ProcessIo::stdout_lines) and [`into_lines`](ProcessIo::into_lines).
@@ -103,7 +68,7 @@ impl<T: Receive> Lines<T> {
 
     /// Sets by what rules the output is taken apart, from here on. The rules belong to the handle and stay.
     pub fn with_options(mut self, options: LineOptions) -> Self {
-        self.io.pump().driver.set_line_options(options);
+        self.io.io().set_line_options(options);
         self
     }
 
@@ -129,11 +94,12 @@ impl<T: Receive> Stream for Lines<T> {
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let source = self.source;
-        let driver = self.io.pump().driver;
+        let mut io = self.io.io();
         let line = match source {
-            Some(source) => driver.take_plain_line(source),
-            None => driver.take_plain_line_of_any(),
+            Some(source) => take_plain_line(&mut io.pump, source),
+            None => take_plain_line_of_any(&mut io.pump),
         };
+        drop(io);
         match line {
             Some(line) => Poll::Ready(Some(Ok(line))),
             None => self.poll_other(cx),
@@ -149,11 +115,10 @@ impl<T: Receive> Lines<T> {
             return Poll::Ready(None);
         }
         let source = self.source;
-        let mut pump = self.io.pump();
-        let line = match source {
-            Some(source) => poll_other_line(&mut pump, cx, source),
-            None => poll_any_line(&mut pump, cx),
-        };
+        let line = self.io.poll(cx, |pump, turn| match source {
+            Some(source) => poll_line(pump, turn, source),
+            None => poll_any_line(pump, turn),
+        });
         self.ended = matches!(line, Poll::Ready(None));
         line
     }
@@ -179,9 +144,7 @@ impl ProcessIo {
     ///
     /// Cancel safe: a line that has not ended stays in the handle.
     pub async fn recv_line(&mut self, source: Source) -> Result<Option<Line>> {
-        poll_fn(|cx| poll_line(&mut self.as_pump(), cx, source))
-            .await
-            .transpose()
+        recv_line(self, source).await
     }
 
     /// The lines of stdout. stderr is received meanwhile and kept, as its [limit](crate::Limits) says.
@@ -204,13 +167,13 @@ impl ProcessIo {
 
     /// Sets by what rules output is taken apart into lines.
     pub fn set_line_options(&mut self, options: LineOptions) {
-        self.as_pump().driver.set_line_options(options);
+        self.pump.set_line_options(options);
     }
 
     /// What has been received from `source` and not been taken: the beginning of a line, such as a prompt, if
     /// lines are being read.
     pub fn pending(&mut self, source: Source) -> &[u8] {
-        self.as_pump().driver.reader_mut(source).pending()
+        self.pump.reader_mut(source).pending()
     }
 }
 
@@ -226,9 +189,12 @@ impl RecvHalf {
     ///
     /// Cancel safe: a line that has not ended stays in the handle.
     pub async fn recv_line(&mut self, source: Source) -> Result<Option<Line>> {
-        poll_fn(|cx| poll_line(&mut self.as_pump(), cx, source))
-            .await
-            .transpose()
+        recv_line(self, source).await
+    }
+
+    /// The lines of stdout; see [`ProcessIo::stdout_lines`].
+    pub fn stdout_lines(&mut self) -> Lines<&mut Self> {
+        Lines::new(self, Some(Source::Stdout))
     }
 
     /// The lines of both streams; see [`ProcessIo::lines`].
@@ -240,69 +206,20 @@ impl RecvHalf {
     pub fn into_lines(self) -> Lines<Self> {
         Lines::new(self, None)
     }
-}
 
-#[inline]
-fn poll_line(
-    pump: &mut Pump<'_>,
-    cx: &mut Context<'_>,
-    source: Source,
-) -> Poll<Option<Result<Line>>> {
-    match pump.driver.take_plain_line(source) {
-        Some(line) => Poll::Ready(Some(Ok(line))),
-        None => poll_other_line(pump, cx, source),
+    /// Sets by what rules output is taken apart into lines.
+    pub fn set_line_options(&mut self, options: LineOptions) {
+        self.io().set_line_options(options);
     }
 }
 
-#[inline(never)]
-fn poll_other_line(
-    pump: &mut Pump<'_>,
-    cx: &mut Context<'_>,
-    source: Source,
-) -> Poll<Option<Result<Line>>> {
-    ready!(pump.driver.poll_charge_lines(cx));
-    for _ in 0..STEPS_PER_POLL {
-        if let Some(line) = pump.driver.take_line(source) {
-            return Poll::Ready(Some(line));
+async fn recv_line(io: &mut impl Receive, source: Source) -> Result<Option<Line>> {
+    let line = poll_fn(|cx| {
+        let plain = take_plain_line(&mut io.io().pump, source);
+        match plain {
+            Some(line) => Poll::Ready(Some(Ok(line))),
+            None => io.poll(cx, |pump, turn| poll_line(pump, turn, source)),
         }
-        if pump.driver.is_ended(source) {
-            return Poll::Ready(pump.driver.take_error(source).map(Err));
-        }
-        let want = only(source, Want::More);
-        if !pump.pass(cx, want, false) {
-            return pump.stuck(want).map(Some);
-        }
-    }
-    again(cx)
-}
-
-/// A line of either stream, in [turns](crate::pump::Driver::take_plain_line_of_any).
-fn poll_any_line(pump: &mut Pump<'_>, cx: &mut Context<'_>) -> Poll<Option<Result<Line>>> {
-    ready!(pump.driver.poll_charge_lines(cx));
-    if let Some(line) = pump.driver.take_plain_line_of_any() {
-        return Poll::Ready(Some(Ok(line)));
-    }
-    for _ in 0..STEPS_PER_POLL {
-        let turn = pump.driver.whose_turn();
-        for source in [turn, turn.other()] {
-            if let Some(line) = pump.driver.take_line(source) {
-                pump.driver.end_turn_after_block(source);
-                return Poll::Ready(Some(line));
-            }
-        }
-        let mut open = false;
-        for source in [turn, turn.other()] {
-            if let Some(error) = pump.driver.take_io_error(source) {
-                return Poll::Ready(Some(Err(error)));
-            }
-            open |= !pump.driver.is_ended(source);
-        }
-        if !open {
-            return Poll::Ready(pump.driver.take_cut(&Source::BOTH).map(Err));
-        }
-        if !pump.pass(cx, [Want::More; 2], false) {
-            return pump.stuck([Want::More; 2]).map(Some);
-        }
-    }
-    again(cx)
+    });
+    line.await.transpose()
 }

@@ -8,7 +8,7 @@ mod needle;
 
 pub use blocks::{BlockLines, LineBlock, LineBlocks};
 pub use expect::Match;
-pub use lines::{Lines, Receive};
+pub use lines::Lines;
 #[cfg(feature = "regex")]
 pub use needle::REGEX_WINDOW;
 pub use needle::{Eof, Found, Needle};

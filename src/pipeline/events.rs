@@ -7,7 +7,12 @@ use std::{
 
 use futures::{Stream, stream::FusedStream};
 
-use crate::{error::Result, event::Event, process_io::ProcessIo};
+use crate::{
+    error::Result,
+    event::Event,
+    process_io::{Handle, ProcessIo},
+    pump::poll_event,
+};
 
 /// The events of a pipeline, each with the number of its stage, from 0; made by
 /// [`stage_events`](ProcessIo::stage_events).
@@ -32,7 +37,7 @@ impl Stream for StageEvents<'_> {
     type Item = Result<(usize, Event)>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.io.as_pump().poll_stage_event(cx)
+        self.io.poll(cx, |pump, turn| poll_event(pump, turn, true))
     }
 }
 

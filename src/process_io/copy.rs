@@ -10,10 +10,11 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 
-use super::ProcessIo;
+use super::{Handle, ProcessIo};
 use crate::{
     error::{Error, Kind, Result},
     event::Source,
+    pump::{poll_recv, poll_rest, poll_splice},
     sys::{BorrowedDescriptor, Outlet},
 };
 
@@ -36,8 +37,7 @@ impl ProcessIo {
     where
         W: AsyncWrite + Unpin + ?Sized,
     {
-        let mut copy = Copy::new(self, source, writer);
-        poll_fn(|cx| copy.poll(cx)).await
+        copy_to(self, source, writer).await
     }
 
     /// As [`copy_to`](Self::copy_to), into a file, a pipe or a socket of this machine, given as its descriptor: on Linux the
@@ -69,25 +69,39 @@ impl ProcessIo {
     ///
     /// As [`copy_to`](Self::copy_to).
     pub async fn splice_to(&mut self, source: Source, to: BorrowedDescriptor<'_>) -> Result<u64> {
-        let mut outlet = match Outlet::new(to) {
-            Ok(outlet) => outlet,
-            Err(error) => return Err(self.output_error(source, error)),
-        };
-        let mut copy = Copy::new(self, source, &mut outlet);
-        poll_fn(|cx| copy.poll_splice(cx)).await?;
-        poll_fn(|cx| copy.poll(cx)).await
-    }
-
-    fn output_error(&self, source: Source, error: io::Error) -> Error {
-        self.recv
-            .driver
-            .error(Kind::Output(source))
-            .with_source(error)
+        splice_to(self, source, to).await
     }
 }
 
-struct Copy<'a, W: ?Sized> {
-    io: &'a mut ProcessIo,
+pub(super) async fn copy_to<W>(io: &mut impl Handle, source: Source, writer: &mut W) -> Result<u64>
+where
+    W: AsyncWrite + Unpin + ?Sized,
+{
+    let mut copy = Copy::new(io, source, writer);
+    poll_fn(|cx| copy.poll(cx)).await
+}
+
+pub(super) async fn splice_to(
+    io: &mut impl Handle,
+    source: Source,
+    to: BorrowedDescriptor<'_>,
+) -> Result<u64> {
+    let mut outlet = match Outlet::new(to) {
+        Ok(outlet) => outlet,
+        Err(error) => return Err(output_error(io, source, error)),
+    };
+    let mut copy = Copy::new(io, source, &mut outlet);
+    poll_fn(|cx| copy.poll_splice(cx)).await?;
+    poll_fn(|cx| copy.poll(cx)).await
+}
+
+fn output_error(io: &mut impl Handle, source: Source, error: io::Error) -> Error {
+    let io = io.io();
+    io.pump.error(Kind::Output(source)).with_source(error)
+}
+
+struct Copy<'a, H: Handle, W: ?Sized> {
+    io: &'a mut H,
     source: Source,
     writer: &'a mut W,
     /// Received and not yet written.
@@ -95,8 +109,8 @@ struct Copy<'a, W: ?Sized> {
     copied: u64,
 }
 
-impl<'a, W: ?Sized> Copy<'a, W> {
-    fn new(io: &'a mut ProcessIo, source: Source, writer: &'a mut W) -> Self {
+impl<'a, H: Handle, W: ?Sized> Copy<'a, H, W> {
+    fn new(io: &'a mut H, source: Source, writer: &'a mut W) -> Self {
         Self {
             io,
             source,
@@ -106,51 +120,57 @@ impl<'a, W: ?Sized> Copy<'a, W> {
         }
     }
 
-    fn fail(&self, error: io::Error) -> Error {
-        self.io.output_error(self.source, error)
+    /// All but the stream that is copied goes on.
+    fn poll_rest<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        let source = self.source;
+        let rest = (self.io).poll(cx, |pump, turn| poll_rest(pump, turn, source));
+        rest.map_ok(|never| match never {})
+    }
+
+    fn fail(&mut self, error: io::Error) -> Error {
+        output_error(self.io, self.source, error)
     }
 }
 
-impl Copy<'_, Outlet> {
+impl<H: Handle> Copy<'_, H, Outlet> {
     /// All that can be moved on without copying it here.
     fn poll_splice(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         loop {
-            let mut pump = self.io.as_pump();
-            match pump.poll_splice(cx, self.source, self.writer) {
+            let (source, to) = (self.source, &mut *self.writer);
+            match (self.io).poll(cx, |pump, turn| poll_splice(pump, turn, source, to)) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(n)) => self.copied += n,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail(error))),
-                Poll::Pending => match pump.poll_rest(cx, self.source) {
-                    Poll::Ready(error) => return Poll::Ready(Err(error)),
+                Poll::Pending => match self.poll_rest(cx) {
                     // The exit has just been seen.
-                    Poll::Pending if !pump.is_running() => {}
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending if !self.io.io().pump.is_running() => {}
+                    rest => return rest,
                 },
             }
         }
     }
 }
 
-impl<W: AsyncWrite + Unpin + ?Sized> Copy<'_, W> {
+impl<H: Handle, W: AsyncWrite + Unpin + ?Sized> Copy<'_, H, W> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64>> {
+        let source = self.source;
         loop {
             if self.piece.is_empty() {
-                match ready!(self.io.poll_recv(cx, self.source))? {
+                match ready!((self.io).poll(cx, |pump, turn| poll_recv(pump, turn, source)))? {
                     Some(piece) => self.piece = piece,
                     None => {
                         return match Pin::new(&mut *self.writer).poll_flush(cx) {
                             Poll::Ready(flushed) => {
                                 Poll::Ready(flushed.map_err(|e| self.fail(e)).map(|()| self.copied))
                             }
-                            // All else goes on.
-                            Poll::Pending => self.io.as_pump().poll_rest(cx, self.source).map(Err),
+                            Poll::Pending => self.poll_rest(cx),
                         };
                     }
                 }
             }
             match Pin::new(&mut *self.writer).poll_write(cx, &self.piece) {
                 Poll::Ready(Ok(0)) => {
-                    let error = std::io::ErrorKind::WriteZero.into();
+                    let error = io::ErrorKind::WriteZero.into();
                     return Poll::Ready(Err(self.fail(error)));
                 }
                 Poll::Ready(Ok(n)) => {
@@ -159,15 +179,16 @@ impl<W: AsyncWrite + Unpin + ?Sized> Copy<'_, W> {
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail(error))),
                 // The writer is slow: all else goes on, and the child has to wait.
-                Poll::Pending => return self.io.as_pump().poll_rest(cx, self.source).map(Err),
+                Poll::Pending => return self.poll_rest(cx),
             }
         }
     }
 }
 
-impl<W: ?Sized> Drop for Copy<'_, W> {
+impl<H: Handle, W: ?Sized> Drop for Copy<'_, H, W> {
     fn drop(&mut self) {
         let piece = std::mem::take(&mut self.piece);
-        self.io.recv.driver.reader_mut(self.source).give_back(piece);
+        let mut io = self.io.io();
+        io.pump.reader_mut(self.source).give_back(piece);
     }
 }

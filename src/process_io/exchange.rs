@@ -1,20 +1,23 @@
 //! `send*` and `recv*`: PEP 3145's conversation with a child.
 
 use std::{
-    future::{Future, poll_fn},
-    pin::pin,
+    future::poll_fn,
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use super::ProcessIo;
+use super::{Handle, ProcessIo};
 use crate::{
     error::{Kind, Result},
     event::{Recv, Source},
-    pump::{Sending, Want, after, only, until},
+    pump::{
+        Pump, Turn, after, begin, poll_quiet, poll_recv, poll_sent, poll_window, try_recv,
+        try_send, until,
+    },
+    shutdown::Alarm,
 };
 
 /// What went over the pipes in the window of an [`exchange`](ProcessIo::exchange).
@@ -53,9 +56,7 @@ impl ProcessIo {
     /// it back and must not be answered by sending it again. What is still [`queued`](Self::queued) is
     /// written by whatever is called next.
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<()> {
-        let sending = self.begin(data.into())?;
-        let sent = poll_fn(|cx| self.as_pump().poll_sent(cx)).await;
-        sent.map_err(|error| self.send.writer.count(error, &sending))
+        send(self, data.into(), poll_sent).await
     }
 
     /// Sends a line: `line` and a newline.
@@ -82,19 +83,7 @@ impl ProcessIo {
     ///
     /// As [`send`](Self::send): a future that is dropped leaves the rest queued.
     pub async fn send_timeout(&mut self, data: impl Into<Bytes>, timeout: Duration) -> Result<()> {
-        let deadline = after(timeout);
-        let sending = self.begin(data.into())?;
-        match until(deadline, |cx| self.as_pump().poll_sent(cx)).await {
-            Some(sent) => sent.map_err(|error| self.send.writer.count(error, &sending)),
-            None => {
-                self.send.writer.flush_now();
-                let written = self.send.writer.retract(&sending);
-                if written == sending.len {
-                    return Ok(());
-                }
-                Err(self.recv.driver.error(Kind::Timeout).with_written(written))
-            }
-        }
+        send_timeout(self, data.into(), timeout, poll_sent).await
     }
 
     /// Writes what the pipe takes at this moment, without waiting, and returns how much that is: 0 when it is
@@ -107,18 +96,7 @@ impl ProcessIo {
     ///
     /// As [`send`](Self::send).
     pub fn send_nowait(&mut self, data: impl AsRef<[u8]>) -> Result<usize> {
-        self.as_pump().try_send(data.as_ref())
-    }
-
-    pub(super) fn push(&mut self, data: Bytes) -> Result<()> {
-        let pushed = self.send.writer.push(data);
-        pushed.map_err(|error| self.as_pump().explain(error))
-    }
-
-    /// Queues a message of which it is to be told how much was written.
-    fn begin(&mut self, data: Bytes) -> Result<Sending> {
-        let begun = self.send.writer.begin(data);
-        begun.map_err(|error| self.as_pump().explain(error))
+        try_send(&mut self.pump, data.as_ref())
     }
 }
 
@@ -137,7 +115,7 @@ impl ProcessIo {
     ///
     /// Cancel safe: a piece is either returned or still there.
     pub async fn recv(&mut self, source: Source) -> Result<Option<Bytes>> {
-        poll_fn(|cx| self.poll_recv(cx, source)).await
+        recv(self, source).await
     }
 
     /// [`recv`](Self::recv) for futures and streams written by hand.
@@ -150,7 +128,7 @@ impl ProcessIo {
         cx: &mut Context<'_>,
         source: Source,
     ) -> Poll<Result<Option<Bytes>>> {
-        self.as_pump().poll_recv(cx, source)
+        self.poll(cx, |pump, turn| poll_recv(pump, turn, source))
     }
 
     /// Receives the next piece of `source`, but waits no longer than `timeout`: then it is [`Recv::Empty`].
@@ -163,11 +141,7 @@ impl ProcessIo {
     ///
     /// Cancel safe: a piece is either returned or still there.
     pub async fn recv_timeout(&mut self, source: Source, timeout: Duration) -> Result<Recv> {
-        let deadline = after(timeout);
-        match until(deadline, |cx| self.poll_recv(cx, source)).await {
-            Some(received) => Ok(received?.map_or(Recv::Eof, Recv::Data)),
-            None => self.recv_nowait(source),
-        }
+        recv_timeout(self, source, timeout).await
     }
 
     /// Receives all that comes from `source` in the time given, which is a hard bound. Returns early only at
@@ -183,12 +157,7 @@ impl ProcessIo {
     ///
     /// Cancel safe: what came stays in the handle for the next call.
     pub async fn recv_for(&mut self, source: Source, window: Duration) -> Result<Recv> {
-        let deadline = after(window);
-        let want = only(source, Want::Window);
-        if let Some(ended) = until(deadline, |cx| self.as_pump().poll_window(cx, want)).await {
-            ended?;
-        }
-        self.take_window(source)
+        recv_for(self, source, window).await
     }
 
     /// Receives all that comes from `source` until it has been silent for `quiet` after it has said something,
@@ -209,27 +178,7 @@ impl ProcessIo {
         quiet: Duration,
         limit: Duration,
     ) -> Result<Recv> {
-        let deadline = after(limit);
-        let mut last = None;
-        let mut timer = pin!(sleep_until(Instant::now()));
-        let ended = poll_fn(|cx| {
-            if let Poll::Ready(ended) = self.as_pump().poll_quiet(cx, source, &mut last) {
-                return Poll::Ready(ended);
-            }
-            let silent = last.and_then(|last: Instant| last.checked_add(quiet));
-            let Some(next) = silent.into_iter().chain(deadline).min() else {
-                return Poll::Pending;
-            };
-            if timer.deadline() != next {
-                timer.as_mut().reset(next);
-            }
-            if Instant::now() >= next || timer.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Ok(()));
-            }
-            Poll::Pending
-        });
-        ended.await?;
-        self.take_window(source)
+        recv_until_quiet(self, source, quiet, limit).await
     }
 
     /// Receives what is in the pipe at this moment, without waiting. It asks the kernel, not the reactor, and
@@ -248,11 +197,7 @@ impl ProcessIo {
     ///
     /// As [`recv`](Self::recv).
     pub fn recv_nowait_max(&mut self, source: Source, max: usize) -> Result<Recv> {
-        Ok(match self.as_pump().try_recv(source, max)? {
-            Some(Some(data)) => Recv::Data(data),
-            Some(None) => Recv::Eof,
-            None => Recv::Empty,
-        })
+        recv_nowait(self, source, max)
     }
 
     /// Sends `data` and receives from both streams at the same time, for the time given, which is a hard
@@ -271,42 +216,135 @@ impl ProcessIo {
     /// [`send`](Self::send).
     pub async fn exchange(&mut self, data: impl Into<Bytes>, window: Duration) -> Result<Exchange> {
         let deadline = after(window);
-        let sending = self.begin(data.into())?;
-        let want = [Want::Window; 2];
-        let ended = until(deadline, |cx| self.as_pump().poll_window(cx, want)).await;
-        let written = self.send.writer.retract(&sending);
+        let sending = begin(&mut self.pump, data.into())?;
+        let ended = until(deadline, |cx| {
+            self.poll(cx, |pump, turn| poll_window(pump, turn, &Source::BOTH))
+        });
+        let ended = ended.await;
+        let pump = &mut self.pump;
+        let written = pump.writer_mut().retract(&sending);
         if let Some(Err(error)) = ended {
             return Err(error.with_written(written));
         }
-        if let Some(error) = self.send.writer.take_error() {
-            return Err(self.recv.driver.annotate(error).with_written(written));
+        if let Some(error) = pump.writer_mut().take_error() {
+            return Err(pump.annotate(error).with_written(written));
         }
         // What came of one stream must not be lost when the other has failed.
         for source in Source::BOTH {
-            self.recv.driver.check(source)?;
+            pump.check(source)?;
         }
-        let mut take = |source| {
-            self.take_window(source)
-                .map(|recv| recv.data().unwrap_or_default())
-        };
+        let mut take =
+            |source| take_window(pump, source).map(|recv| recv.data().unwrap_or_default());
         Ok(Exchange {
             written,
             stdout: take(Source::Stdout)?,
             stderr: take(Source::Stderr)?,
         })
     }
+}
 
-    /// All that a window has left of `source`.
-    fn take_window(&mut self, source: Source) -> Result<Recv> {
-        let driver = &mut self.recv.driver;
-        let data = driver.reader_mut(source).take_to_limit();
-        if !data.is_empty() {
-            return Ok(Recv::Data(data));
+// Of a handle, or of a half of one.
+
+/// What the writer is asked while it sends.
+pub(super) type PollSent = fn(&mut Pump, &mut Turn<'_, '_>) -> Poll<Result<()>>;
+
+pub(super) async fn send(io: &mut impl Handle, data: Bytes, poll_sent: PollSent) -> Result<()> {
+    let sending = begin(&mut io.io().pump, data)?;
+    let sent = poll_fn(|cx| io.poll(cx, poll_sent)).await;
+    sent.map_err(|error| io.io().pump.writer().count(error, &sending))
+}
+
+pub(super) async fn send_timeout(
+    io: &mut impl Handle,
+    data: Bytes,
+    timeout: Duration,
+    poll_sent: PollSent,
+) -> Result<()> {
+    let deadline = after(timeout);
+    let sending = begin(&mut io.io().pump, data)?;
+    if let Some(sent) = until(deadline, |cx| io.poll(cx, poll_sent)).await {
+        return sent.map_err(|error| io.io().pump.writer().count(error, &sending));
+    }
+    let pump = &mut io.io().pump;
+    pump.flush_now();
+    let written = pump.writer_mut().retract(&sending);
+    match written == sending.len {
+        true => Ok(()),
+        false => Err(pump.error(Kind::Timeout).with_written(written)),
+    }
+}
+
+pub(super) async fn recv(io: &mut impl Handle, source: Source) -> Result<Option<Bytes>> {
+    poll_fn(|cx| io.poll(cx, |pump, turn| poll_recv(pump, turn, source))).await
+}
+
+pub(super) async fn recv_timeout(
+    io: &mut impl Handle,
+    source: Source,
+    timeout: Duration,
+) -> Result<Recv> {
+    let deadline = after(timeout);
+    let poll = |cx: &mut Context<'_>| io.poll(cx, |pump, turn| poll_recv(pump, turn, source));
+    match until(deadline, poll).await {
+        Some(received) => Ok(received?.map_or(Recv::Eof, Recv::Data)),
+        None => recv_nowait(io, source, usize::MAX),
+    }
+}
+
+pub(super) async fn recv_for(
+    io: &mut impl Handle,
+    source: Source,
+    window: Duration,
+) -> Result<Recv> {
+    let deadline = after(window);
+    let poll = |cx: &mut Context<'_>| io.poll(cx, |pump, turn| poll_window(pump, turn, &[source]));
+    if let Some(ended) = until(deadline, poll).await {
+        ended?;
+    }
+    take_window(&mut io.io().pump, source)
+}
+
+pub(super) async fn recv_until_quiet(
+    io: &mut impl Handle,
+    source: Source,
+    quiet: Duration,
+    limit: Duration,
+) -> Result<Recv> {
+    let deadline = after(limit);
+    let mut last = None;
+    let mut alarm = Alarm::default();
+    let ended = poll_fn(|cx| {
+        let window = io.poll(cx, |pump, turn| poll_quiet(pump, turn, source, &mut last));
+        if window.is_ready() {
+            return window;
         }
-        match driver.take_error(source) {
-            Some(error) => Err(error),
-            None if driver.is_eof(source) => Ok(Recv::Eof),
-            None => Ok(Recv::Empty),
+        let silent = last.and_then(|last: Instant| last.checked_add(quiet));
+        match silent.into_iter().chain(deadline).min() {
+            Some(next) if alarm.rings(cx, next) => Poll::Ready(Ok(())),
+            _ => Poll::Pending,
         }
+    });
+    ended.await?;
+    take_window(&mut io.io().pump, source)
+}
+
+pub(super) fn recv_nowait(io: &mut impl Handle, source: Source, max: usize) -> Result<Recv> {
+    Ok(match try_recv(&mut io.io().pump, source, max)? {
+        Some(Some(data)) => Recv::Data(data),
+        Some(None) => Recv::Eof,
+        None => Recv::Empty,
+    })
+}
+
+/// All that a window has left of `source`.
+fn take_window(pump: &mut Pump, source: Source) -> Result<Recv> {
+    let data = pump.reader_mut(source).take_to_limit();
+    if !data.is_empty() {
+        return Ok(Recv::Data(data));
+    }
+    match pump.take_error(source) {
+        Some(error) => Err(error),
+        None if pump.is_eof(source) => Ok(Recv::Eof),
+        None => Ok(Recv::Empty),
     }
 }

@@ -9,13 +9,14 @@ use std::{
 };
 
 use futures::future::{Either, select};
-use tokio::{runtime::Handle, task::JoinHandle, time::Instant};
+use tokio::{runtime, task::JoinHandle, time::Instant};
 
-use super::ProcessIo;
+use super::{Handle, ProcessIo};
 use crate::{
     command::{Builder, command_line, not_started},
     error::{Error, Kind, Result, Secrets},
     output::Output,
+    pump::poll_output,
     shutdown::OnDrop,
     transport::Parts,
 };
@@ -115,14 +116,11 @@ impl Builder {
     /// Applies the options that concern what has been started.
     pub(crate) fn assemble(self, parts: Parts) -> ProcessIo {
         let mut io = ProcessIo::assemble(parts, self.limits, self.drain);
-        io.recv.driver.guard().set_on_drop(self.on_drop);
-        io.recv
-            .driver
-            .guard()
-            .set_kill_leftovers(self.kill_leftovers);
-        io.recv.driver.set_watch(self.watch);
+        io.pump.guard.on_drop = self.on_drop;
+        io.pump.guard.kill_leftovers = self.kill_leftovers;
+        io.pump.set_watch(self.watch);
         if let Some(input) = self.input {
-            io.send.writer.set_input(input);
+            io.pump.set_input(input);
         }
         io
     }
@@ -133,7 +131,7 @@ pub(crate) async fn spawn_elsewhere(
     spawn: impl FnOnce() -> Result<ProcessIo> + Send + 'static,
     expiry: Option<impl Future<Output = Error>>,
 ) -> Result<ProcessIo> {
-    let Ok(runtime) = Handle::try_current() else {
+    let Ok(runtime) = runtime::Handle::try_current() else {
         // That is an error before anything is started.
         return spawn();
     };
@@ -175,8 +173,8 @@ impl Unclaimed {
 
 impl Drop for Unclaimed {
     fn drop(&mut self) {
-        if let Some(io) = &self.0 {
-            io.recv.driver.guard().set_on_drop(OnDrop::Kill);
+        if let Some(io) = &mut self.0 {
+            io.pump.guard.on_drop = OnDrop::Kill;
         }
     }
 }
@@ -212,7 +210,7 @@ impl Future for Collect {
             self.io = Some(Box::new(spawn()?));
         }
         match &mut self.io {
-            Some(io) => io.as_pump().poll_output(cx),
+            Some(io) => io.poll(cx, poll_output),
             None => panic!("`Collect` polled again after it failed to spawn"),
         }
     }

@@ -1,18 +1,24 @@
 //! [`ProcessIo`] itself: how it is made, asked and let go.
 
-use std::{future::poll_fn, process::ExitStatus, sync::Arc};
+use std::{
+    fmt,
+    future::poll_fn,
+    process::ExitStatus,
+    sync::Arc,
+    task::{Context, Wake},
+};
 
 use tokio::process::Command;
 
-use super::{RecvHalf, SendHalf};
+use super::Handle;
 use crate::{
     command::Builder,
     error::Result,
     event::Source,
     limits::{Drain, Limits},
     output::Output,
-    pump::{Driver, Pump, Wakers, Writer},
-    shutdown::{Guard, Hold, OnDrop},
+    pump::{Pump, Role, Turn, Wakers, poll_output, poll_wait},
+    shutdown::OnDrop,
     transport::{Control, Parts},
 };
 
@@ -33,7 +39,7 @@ use crate::{
 /// | copy its output | [`copy_to`](Self::copy_to), [`splice_to`](Self::splice_to) |
 /// | connect it to others | [`Pipeline`](crate::Pipeline) |
 /// | use it as a file | [`ProcessIOWrapper`](crate::ProcessIOWrapper) |
-/// | send and receive in different tasks | [`split`](Self::split), [`into_split`](Self::into_split) |
+/// | send and receive in different tasks | [`into_split`](Self::into_split) |
 /// | signal it from anywhere | [`control`](Self::control) |
 ///
 /// Dropping it kills the child, with its process group and its live descendants, before its pipes are closed, and has it
@@ -53,12 +59,9 @@ use crate::{
 /// written is lost. Where it is polled outside of any, it hands over what is there, and fails where it would have to wait: an
 /// error for which [`is_no_runtime`](crate::Error::is_no_runtime) holds, and never the end of a stream. Where a time was set, and
 /// is still to come, it may panic there instead, as tokio's timers do.
-#[derive(Debug)]
 pub struct ProcessIo {
-    pub(super) send: SendHalf,
-    pub(super) recv: RecvHalf,
-    /// For the traits only: their two directions may be polled by two tasks.
-    pub(super) wakers: Arc<Wakers>,
+    pub(crate) pump: Pump,
+    wakers: Arc<Wakers>,
 }
 
 impl ProcessIo {
@@ -82,33 +85,34 @@ impl ProcessIo {
     }
 
     pub(super) fn assemble(parts: Parts, limits: Limits, drain: Drain) -> Self {
-        let control = Control::new(parts.process, parts.command, parts.secrets);
-        let [send, recv] = Hold::pair(Guard::new(control, parts.started));
-        let driver = Driver::new(
-            parts.stdout,
-            parts.stderr,
-            parts.stages,
-            limits,
-            drain,
-            recv,
-        );
         Self {
-            send: SendHalf::new(Writer::new(parts.stdin, send)),
-            recv: RecvHalf::new(driver),
+            pump: Pump::new(parts, limits, drain),
             wakers: Arc::default(),
         }
     }
 
-    pub(crate) fn as_pump(&mut self) -> Pump<'_> {
-        Pump {
-            writer: Some(&mut self.send.writer),
-            driver: &mut self.recv.driver,
-        }
+    /// Polls for a task in its role: another one may wait in the other.
+    pub(super) fn poll_as<T>(
+        &mut self,
+        role: Role,
+        cx: &Context<'_>,
+        poll: impl FnOnce(&mut Pump, &mut Turn<'_, '_>) -> T,
+    ) -> T {
+        let both = self.wakers.register(role, cx);
+        poll(
+            &mut self.pump,
+            &mut Turn::new(&mut Context::from_waker(&both)),
+        )
+    }
+
+    /// Wakes whoever waits, in either role.
+    pub(super) fn wake(&self) {
+        self.wakers.wake_by_ref();
     }
 
     /// The child's process, to be asked and signalled from anywhere, while this handle is in use.
     pub fn control(&self) -> Control {
-        self.recv.control()
+        self.pump.guard.control.clone()
     }
 
     /// The process id; see [`Control::id`].
@@ -119,13 +123,13 @@ impl ProcessIo {
     /// Sets how much unread output is kept. What is kept already stays.
     pub fn set_limits(&mut self, limits: Limits) {
         for source in Source::BOTH {
-            self.recv.driver.set_limit(source, limits.get(source));
+            self.pump.set_limit(source, limits.get(source));
         }
     }
 
     /// Sets how long to read on when the child has exited and a descendant holds its pipes.
     pub fn set_drain(&mut self, drain: Drain) {
-        self.recv.driver.set_drain(drain);
+        self.pump.set_drain(drain);
     }
 
     /// Waits until the child has exited and all its output has been received, and keeps that for later
@@ -145,7 +149,7 @@ impl ProcessIo {
     ///
     /// Cancel safe: nothing is lost, call it again.
     pub async fn wait(&mut self) -> Result<ExitStatus> {
-        poll_fn(|cx| self.as_pump().poll_wait(cx)).await
+        poll_fn(|cx| self.poll(cx, poll_wait)).await
     }
 
     /// Closes stdin, waits until the run is over, and takes all the output that has not been received yet.
@@ -164,44 +168,54 @@ impl ProcessIo {
     /// Cancel safe: what has been collected stays in the handle, call it again.
     pub async fn output(&mut self) -> Result<Output> {
         self.close_stdin();
-        poll_fn(|cx| self.as_pump().poll_output(cx)).await
+        poll_fn(|cx| self.poll(cx, poll_output)).await
     }
 
     /// Closes the child's stdin, which sees end-of-file: at once, or as soon as what is queued for
     /// it has been written, by whatever is called next.
     pub fn close_stdin(&mut self) {
-        self.send.close_stdin();
+        self.pump.close_stdin();
     }
 
     /// Bytes that are queued for stdin and not yet in the pipe: those of a [`send`](Self::send) that was
     /// dropped half-way, or of the `Sink`.
     pub fn queued(&self) -> usize {
-        self.send.queued()
+        self.pump.writer().queued()
     }
 
     /// Bytes that the child's stdin has taken.
     pub fn written(&self) -> u64 {
-        self.send.writer.written()
+        self.pump.writer().written()
     }
 
     /// Bytes of `source` that were dropped at its limit.
     pub fn omitted(&self, source: Source) -> u64 {
-        self.recv.driver.omitted(source)
+        self.pump.omitted(source)
     }
 
     /// Whether reading stopped, after the child's exit, before the end of a stream, because a descendant
     /// held its pipe open; see [`Drain`].
     pub fn pipes_held(&self) -> bool {
-        self.recv.driver.pipes_held()
+        self.pump.pipes_held()
     }
 
     /// Lets the child run on by itself, without its pipes; one that is being [stopped](Self::shutdown) is killed all the same. Its
     /// next read finds end-of-file, its next write
     /// fails. It is reaped when it ends.
-    pub fn detach(self) -> Control {
-        let guard = self.recv.driver.guard();
-        guard.set_on_drop(OnDrop::Leave);
-        guard.set_kill_leftovers(false);
+    pub fn detach(mut self) -> Control {
+        self.pump.guard.on_drop = OnDrop::Leave;
+        self.pump.guard.kill_leftovers = false;
         self.control()
+    }
+}
+
+impl fmt::Debug for ProcessIo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessIo")
+            .field("control", &self.control())
+            .field("queued", &self.queued())
+            .field("written", &self.written())
+            .field("over", &self.pump.is_over())
+            .finish_non_exhaustive()
     }
 }

@@ -1,81 +1,108 @@
 //! The two directions apart: [`SendHalf`] and [`RecvHalf`].
 //!
-//! They share no lock. The price is that each moves its own pipes only.
+//! They share the whole handle behind a lock, which is held for the length of a poll and never across one.
 
 use std::{
     error, fmt,
     future::poll_fn,
     pin::Pin,
     process::ExitStatus,
-    sync::Arc,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
+    thread,
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures::{Sink, Stream, stream::FusedStream};
 
-use super::ProcessIo;
+use super::{Handle, ProcessIo, copy, exchange, stop};
 use crate::{
     error::{Error, Result},
     event::{Event, Recv, Source},
-    pump::{Driver, Pump, Writer, after, until},
+    limits::CLOSE_GRACE,
+    pump::{poll_event, poll_flush, poll_room, poll_wait, push, try_send},
+    shutdown::{Ladder, Report},
+    sys::BorrowedDescriptor,
     transport::Control,
 };
 
 /// The way into the child: stdin.
 ///
-/// # Hazard
-///
-/// Unlike the whole [`ProcessIo`] a half does not move the other's pipes: a child that waits for its
-/// output to be read takes no input. Somebody has to poll the [`RecvHalf`] at the same time.
+/// Whatever is awaited here moves the pipes of the [`RecvHalf`] too: a child that waits for its output to be read takes no input.
+/// That output is kept for the other half up to its [limit](crate::Limits); there the child has to wait, and so does what is
+/// awaited here, whatever the limit says.
 ///
 /// What it lacks of the whole is there again after [`unsplit`](ProcessIo::unsplit).
 ///
-/// Dropping it closes stdin; what is still queued is lost, so flush or close it first.
-#[derive(Debug)]
+/// Dropping it closes stdin once what is queued has been written, by whatever is called next of the [`RecvHalf`]; if nothing is, it
+/// is closed after 10 ms, so that a child whose halves are dropped one after the other is killed, and does not take what it
+/// has got so far for all of its input.
 pub struct SendHalf {
-    pub(super) writer: Writer,
+    shared: Arc<Shared>,
 }
 
 /// The way out of the child: stdout, stderr, and its exit.
 ///
-/// A `Stream` of [`Event`]s as the whole [`ProcessIo`] is.
+/// A `Stream` of [`Event`]s as the whole [`ProcessIo`] is. Whatever is awaited here moves the pipe of the [`SendHalf`] too.
+///
+/// Dropping it closes stdout and stderr; what has been received is lost.
 pub struct RecvHalf {
-    pub(super) driver: Driver,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    io: Mutex<ProcessIo>,
+    /// One of the halves is gone.
+    alone: AtomicBool,
+    /// It is the [`SendHalf`], and stdin is still to be closed.
+    closing: AtomicBool,
+    /// The halves have been put together: dropping them has no effect.
+    whole: AtomicBool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, ProcessIo> {
+        // A poll that panicked has left the pump as any other has.
+        let mut io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.closing.swap(false, Ordering::Relaxed) {
+            io.close_stdin();
+        }
+        io
+    }
 }
 
 impl ProcessIo {
-    /// Lends the two directions, to be used at the same time in one task.
+    /// Takes the two directions apart, to be used in two tasks. [`unsplit`](ProcessIo::unsplit) puts them
+    /// together again.
     ///
-    /// With `futures::StreamExt` in scope write `ProcessIo::split(&mut io)`: `io.split()` is then the trait's, which
-    /// takes the handle by value and puts a lock around it.
+    /// Either half moves all the pipes, so that it is enough to await one of them. The child is killed and reaped when both have
+    /// been dropped, in whatever order; see [`on_drop`](crate::Builder::on_drop) for other ways.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
     /// # if cfg!(unix) {
     /// use process_io::{Command, ProcessIo, Source};
     ///
-    /// let mut io = ProcessIo::spawn(Command::new("cat"))?;
-    /// let (send, recv) = io.split();
+    /// let (mut send, mut recv) = ProcessIo::spawn(Command::new("cat"))?.into_split();
     /// let (sent, received) = tokio::join!(send.send("hello"), recv.recv(Source::Stdout));
     /// sent?;
     /// assert_eq!(received?.unwrap(), "hello");
     /// # }
     /// # Ok(()) }
     /// ```
-    pub fn split(&mut self) -> (&mut SendHalf, &mut RecvHalf) {
-        (&mut self.send, &mut self.recv)
-    }
-
-    /// Takes the two directions apart, to be used in two tasks. [`unsplit`](ProcessIo::unsplit) puts them
-    /// together again.
-    ///
-    /// The child is killed and reaped when both halves have been dropped. A half that is dropped while the other one lives closes
-    /// its own pipes: a child that is not to see the end of its input when both go is killed by dropping the [`RecvHalf`] first.
     pub fn into_split(self) -> (SendHalf, RecvHalf) {
-        self.recv.driver.guard().set_split(true);
-        (self.send, self.recv)
+        let shared = Arc::new(Shared {
+            io: Mutex::new(self),
+            alone: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            whole: AtomicBool::new(false),
+        });
+        let other = Arc::clone(&shared);
+        (SendHalf { shared }, RecvHalf { shared: other })
     }
 
     /// Puts two halves together again.
@@ -84,21 +111,22 @@ impl ProcessIo {
     ///
     /// If they are not of the same child: the error gives them back.
     pub fn unsplit(send: SendHalf, recv: RecvHalf) -> Result<Self, UnsplitError> {
-        if !send.writer.guard().is_of(recv.driver.guard()) {
+        if !Arc::ptr_eq(&send.shared, &recv.shared) {
             return Err(UnsplitError(Box::new((send, recv))));
         }
-        recv.driver.guard().set_split(false);
-        Ok(Self {
-            send,
-            recv,
-            wakers: Arc::default(),
-        })
+        let shared = Arc::clone(&send.shared);
+        shared.whole.store(true, Ordering::Relaxed);
+        drop((send, recv));
+        let Some(shared) = Arc::into_inner(shared) else {
+            unreachable!("each half has one reference");
+        };
+        Ok((shared.io.into_inner()).unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl SendHalf {
-    pub(super) fn new(writer: Writer) -> Self {
-        Self { writer }
+    pub(super) fn lock(&self) -> MutexGuard<'_, ProcessIo> {
+        self.shared.lock()
     }
 
     /// Sends all of `data`; see [`ProcessIo::send`].
@@ -113,10 +141,34 @@ impl SendHalf {
     ///
     /// As [`ProcessIo::send`].
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<()> {
-        let begun = self.writer.begin(data.into());
-        let sending = self.name(begun)?;
-        let sent = poll_fn(|cx| self.writer.poll_sent(cx)).await;
-        self.name(sent.map_err(|error| self.writer.count(error, &sending)))
+        exchange::send(self, data.into(), poll_flush).await
+    }
+
+    /// Sends a line: `line` and a newline.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_line(&mut self, line: impl AsRef<[u8]>) -> Result<()> {
+        self.send([line.as_ref(), b"\n"].concat()).await
+    }
+
+    /// Sends as much of `data` as goes in the time given; see [`ProcessIo::send_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// [`is_timeout`](Error::is_timeout) when the time is up; [`written`](Error::written) tells how many bytes went, and the
+    /// rest is not queued. Else as [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send): a future that is dropped leaves the rest queued.
+    pub async fn send_timeout(&mut self, data: impl Into<Bytes>, timeout: Duration) -> Result<()> {
+        exchange::send_timeout(self, data.into(), timeout, poll_flush).await
     }
 
     /// Writes what the pipe takes at this moment; see [`ProcessIo::send_nowait`].
@@ -125,33 +177,53 @@ impl SendHalf {
     ///
     /// As [`send`](Self::send).
     pub fn send_nowait(&mut self, data: impl AsRef<[u8]>) -> Result<usize> {
-        let sent = self.writer.try_write(data.as_ref());
-        self.name(sent)
+        try_send(&mut self.lock().pump, data.as_ref())
     }
 
-    /// Closes stdin once what is queued has been written, by whatever is called next.
+    /// Closes stdin once what is queued has been written, by whatever is called next of either half.
     pub fn close_stdin(&mut self) {
-        self.writer.close();
+        self.lock().close_stdin();
     }
 
     /// Bytes queued and not yet in the pipe.
     pub fn queued(&self) -> usize {
-        self.writer.queued()
+        self.lock().queued()
+    }
+
+    /// Bytes the child's stdin has taken.
+    pub fn written(&self) -> u64 {
+        self.lock().written()
     }
 
     /// The child's process.
     pub fn control(&self) -> Control {
-        self.writer.guard().control.clone()
-    }
-
-    fn name<T>(&self, result: Result<T>) -> Result<T> {
-        result.map_err(|error| error.with_command(self.writer.guard().control.command().cloned()))
+        self.lock().control()
     }
 }
 
 impl Drop for SendHalf {
     fn drop(&mut self) {
-        self.writer.guard().span.written(self.writer.written());
+        if self.shared.whole.load(Ordering::Relaxed) {
+            return;
+        }
+        let io = self.lock();
+        if self.shared.alone.swap(true, Ordering::Relaxed) || !io.pump.writer().is_open() {
+            return;
+        }
+        self.shared.closing.store(true, Ordering::Relaxed);
+        io.wake();
+        drop(io);
+        let shared = Arc::downgrade(&self.shared);
+        let later = move || {
+            thread::sleep(CLOSE_GRACE);
+            if let Some(shared) = shared.upgrade() {
+                drop(shared.lock());
+            }
+        };
+        let thread = thread::Builder::new().name("process-io-close".into());
+        if thread.spawn(later).is_err() {
+            drop(self.lock());
+        }
     }
 }
 
@@ -159,34 +231,26 @@ impl Sink<Bytes> for SendHalf {
     type Error = Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.writer.poll_room(cx).map(|room| self.name(room))
+        self.poll(cx, poll_room)
     }
 
-    fn start_send(mut self: Pin<&mut Self>, item: Bytes) -> Result<()> {
-        let pushed = self.writer.push(item);
-        self.name(pushed)
+    fn start_send(self: Pin<&mut Self>, item: Bytes) -> Result<()> {
+        push(&mut self.lock().pump, item)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.writer.poll_sent(cx).map(|sent| self.name(sent))
+        self.poll(cx, poll_flush)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.writer.close();
-        self.poll_flush(cx)
+        self.close_stdin();
+        self.poll(cx, poll_flush)
     }
 }
 
 impl RecvHalf {
-    pub(super) fn new(driver: Driver) -> Self {
-        Self { driver }
-    }
-
-    pub(crate) fn as_pump(&mut self) -> Pump<'_> {
-        Pump {
-            writer: None,
-            driver: &mut self.driver,
-        }
+    pub(super) fn lock(&self) -> MutexGuard<'_, ProcessIo> {
+        self.shared.lock()
     }
 
     /// Receives the next piece of `source`; see [`ProcessIo::recv`].
@@ -199,7 +263,7 @@ impl RecvHalf {
     ///
     /// Cancel safe: a piece is either returned or still there.
     pub async fn recv(&mut self, source: Source) -> Result<Option<Bytes>> {
-        poll_fn(|cx| self.as_pump().poll_recv(cx, source)).await
+        exchange::recv(self, source).await
     }
 
     /// Receives the next piece of `source` within `timeout`; see [`ProcessIo::recv_timeout`].
@@ -212,11 +276,38 @@ impl RecvHalf {
     ///
     /// Cancel safe: a piece is either returned or still there.
     pub async fn recv_timeout(&mut self, source: Source, timeout: Duration) -> Result<Recv> {
-        let deadline = after(timeout);
-        match until(deadline, |cx| self.as_pump().poll_recv(cx, source)).await {
-            Some(received) => Ok(received?.map_or(Recv::Eof, Recv::Data)),
-            None => self.recv_nowait(source),
-        }
+        exchange::recv_timeout(self, source, timeout).await
+    }
+
+    /// Receives all that comes from `source` in the time given; see [`ProcessIo::recv_for`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::recv`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what came stays in the handle for the next call.
+    pub async fn recv_for(&mut self, source: Source, window: Duration) -> Result<Recv> {
+        exchange::recv_for(self, source, window).await
+    }
+
+    /// Receives all that comes from `source` until it has been silent for `quiet`; see [`ProcessIo::recv_until_quiet`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::recv`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what came stays in the handle for the next call.
+    pub async fn recv_until_quiet(
+        &mut self,
+        source: Source,
+        quiet: Duration,
+        limit: Duration,
+    ) -> Result<Recv> {
+        exchange::recv_until_quiet(self, source, quiet, limit).await
     }
 
     /// Receives what is in the pipe at this moment; see [`ProcessIo::recv_nowait`].
@@ -225,11 +316,45 @@ impl RecvHalf {
     ///
     /// As [`ProcessIo::recv`].
     pub fn recv_nowait(&mut self, source: Source) -> Result<Recv> {
-        Ok(match self.as_pump().try_recv(source, usize::MAX)? {
-            Some(Some(data)) => Recv::Data(data),
-            Some(None) => Recv::Eof,
-            None => Recv::Empty,
-        })
+        self.recv_nowait_max(source, usize::MAX)
+    }
+
+    /// As [`recv_nowait`](Self::recv_nowait), at most `max` bytes. The rest is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::recv`].
+    pub fn recv_nowait_max(&mut self, source: Source, max: usize) -> Result<Recv> {
+        exchange::recv_nowait(self, source, max)
+    }
+
+    /// Copies all that `source` says into `writer`; see [`ProcessIo::copy_to`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::copy_to`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`ProcessIo::copy_to`].
+    pub async fn copy_to<W>(&mut self, source: Source, writer: &mut W) -> Result<u64>
+    where
+        W: tokio::io::AsyncWrite + Unpin + ?Sized,
+    {
+        copy::copy_to(self, source, writer).await
+    }
+
+    /// Moves all that `source` says into a descriptor; see [`ProcessIo::splice_to`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::splice_to`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`ProcessIo::splice_to`].
+    pub async fn splice_to(&mut self, source: Source, to: BorrowedDescriptor<'_>) -> Result<u64> {
+        copy::splice_to(self, source, to).await
     }
 
     /// Waits for the end of the run; see [`ProcessIo::wait`].
@@ -242,12 +367,51 @@ impl RecvHalf {
     ///
     /// Cancel safe: nothing is lost, call it again.
     pub async fn wait(&mut self) -> Result<ExitStatus> {
-        poll_fn(|cx| self.as_pump().poll_wait(cx)).await
+        poll_fn(|cx| self.poll(cx, poll_wait)).await
+    }
+
+    /// Stops the child step by step; see [`ProcessIo::shutdown`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::shutdown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`ProcessIo::shutdown`].
+    pub async fn shutdown(&mut self, ladder: Ladder) -> Result<Report> {
+        stop::shutdown(self, ladder).await
+    }
+
+    /// Bytes of `source` that its limit has dropped; see [`ProcessIo::omitted`].
+    pub fn omitted(&self, source: Source) -> u64 {
+        self.lock().omitted(source)
+    }
+
+    /// Whether a pipe was still open when the run was over; see [`ProcessIo::pipes_held`].
+    pub fn pipes_held(&self) -> bool {
+        self.lock().pipes_held()
     }
 
     /// The child's process.
     pub fn control(&self) -> Control {
-        self.driver.guard().control.clone()
+        self.lock().control()
+    }
+}
+
+impl Drop for RecvHalf {
+    fn drop(&mut self) {
+        if self.shared.whole.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut io = (self.shared.io.lock()).unwrap_or_else(PoisonError::into_inner);
+        if self.shared.alone.swap(true, Ordering::Relaxed) {
+            // Now, before its stdin is closed, whoever has the last reference.
+            io.pump.guard.let_go();
+        } else {
+            io.pump.close_outputs();
+            io.wake();
+        }
     }
 }
 
@@ -255,22 +419,27 @@ impl Stream for RecvHalf {
     type Item = Result<Event>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.as_pump().poll_event(cx)
+        self.poll(cx, |pump, turn| {
+            poll_event(pump, turn, false).map_ok(|(_, event)| event)
+        })
     }
 }
 
 impl FusedStream for RecvHalf {
     fn is_terminated(&self) -> bool {
-        self.driver.is_terminated()
+        self.lock().is_terminated()
+    }
+}
+
+impl fmt::Debug for SendHalf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SendHalf").field(&*self.lock()).finish()
     }
 }
 
 impl fmt::Debug for RecvHalf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RecvHalf")
-            .field("control", &self.control())
-            .field("over", &self.driver.is_over())
-            .finish_non_exhaustive()
+        f.debug_tuple("RecvHalf").field(&*self.lock()).finish()
     }
 }
 

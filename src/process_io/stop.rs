@@ -5,9 +5,10 @@ use std::{future::poll_fn, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::ProcessIo;
+use super::{Handle, ProcessIo};
 use crate::{
     error::Result,
+    pump::{abort_shutdown, poll_shutdown},
     shutdown::{Ladder, Report, Watch},
 };
 
@@ -50,14 +51,7 @@ impl ProcessIo {
     /// Dropped half-way it kills the child and its tree at once. Nothing of the output is lost, and
     /// [`wait`](Self::wait) tells how the child ended.
     pub async fn shutdown(&mut self, ladder: Ladder) -> Result<Report> {
-        let mut ladder = Some(ladder);
-        let mut shutdown = Shutdown {
-            io: self,
-            done: false,
-        };
-        let report = poll_fn(|cx| shutdown.io.as_pump().poll_shutdown(cx, &mut ladder)).await;
-        shutdown.done = true;
-        report
+        shutdown(self, ladder).await
     }
 
     /// Stops the run when it has taken so long, counted from the spawn; `None` takes that back. See
@@ -88,20 +82,30 @@ impl ProcessIo {
     }
 
     fn watch(&mut self) -> &mut Watch {
-        self.recv.driver.watch()
+        self.pump.watch()
     }
 }
 
-/// A shutdown that is finished by `SIGKILL` when it is dropped.
-struct Shutdown<'a> {
-    io: &'a mut ProcessIo,
+pub(super) async fn shutdown(io: &mut impl Handle, ladder: Ladder) -> Result<Report> {
+    let mut ladder = Some(ladder);
+    let mut shutdown = Shutdown { io, done: false };
+    let report =
+        poll_fn(|cx| (shutdown.io).poll(cx, |pump, turn| poll_shutdown(pump, turn, &mut ladder)));
+    let report = report.await;
+    shutdown.done = true;
+    report
+}
+
+/// A shutdown that is dropped half-way goes to its last step.
+struct Shutdown<'a, H: Handle> {
+    io: &'a mut H,
     done: bool,
 }
 
-impl Drop for Shutdown<'_> {
+impl<H: Handle> Drop for Shutdown<'_, H> {
     fn drop(&mut self) {
         if !self.done {
-            self.io.as_pump().abort_shutdown();
+            abort_shutdown(&mut self.io.io().pump);
         }
     }
 }

@@ -12,7 +12,7 @@ use super::ProcessIo;
 use crate::{
     error::{Error, Result},
     event::Event,
-    pump::{Pump, Role, Writer},
+    pump::{Role, poll_event, poll_flush, poll_room, push},
 };
 
 /// Everything the child says, as it comes, and in the end how it ended.
@@ -26,13 +26,15 @@ impl Stream for ProcessIo {
     type Item = Result<Event>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.with_role(Role::Read, cx, |pump, cx| pump.poll_event(cx))
+        self.poll_as(Role::Read, cx, |pump, turn| {
+            poll_event(pump, turn, false).map_ok(|(_, event)| event)
+        })
     }
 }
 
 impl FusedStream for ProcessIo {
     fn is_terminated(&self) -> bool {
-        self.recv.driver.is_terminated()
+        self.pump.is_terminated()
     }
 }
 
@@ -45,39 +47,19 @@ impl Sink<Bytes> for ProcessIo {
     type Error = Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.poll_write_role(cx, Writer::poll_room)
+        self.poll_as(Role::Write, cx, poll_room)
     }
 
     fn start_send(mut self: Pin<&mut Self>, item: Bytes) -> Result<()> {
-        self.push(item)
+        push(&mut self.pump, item)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.poll_write_role(cx, Writer::poll_sent)
+        self.poll_as(Role::Write, cx, poll_flush)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         self.close_stdin();
-        self.poll_write_role(cx, Writer::poll_sent)
-    }
-}
-
-impl ProcessIo {
-    pub(super) fn with_role<T>(
-        &mut self,
-        role: Role,
-        cx: &Context<'_>,
-        poll: impl FnOnce(&mut Pump<'_>, &mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        let both = self.wakers.register(role, cx);
-        poll(&mut self.as_pump(), &mut Context::from_waker(&both))
-    }
-
-    pub(super) fn poll_write_role<T>(
-        &mut self,
-        cx: &Context<'_>,
-        ask: impl FnMut(&mut Writer, &mut Context<'_>) -> Poll<Result<T>>,
-    ) -> Poll<Result<T>> {
-        self.with_role(Role::Write, cx, |pump, cx| pump.poll_writer(cx, false, ask))
+        self.poll_as(Role::Write, cx, poll_flush)
     }
 }

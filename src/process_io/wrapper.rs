@@ -19,7 +19,7 @@ use crate::{
     error::{Error, Kind, Result},
     event::Source,
     limits::{DEFAULT_DRAIN_IDLE, Limit, Overflow},
-    pump::{Pump, Role, Writer},
+    pump::{Pump, Role, Turn, poll_any, poll_recv, poll_wait},
     sys::BorrowedDescriptor,
 };
 
@@ -133,9 +133,9 @@ impl ProcessIOWrapper {
         self.give_back();
         self.source = source;
         if let Some(unread) = source.unread() {
-            let driver = &mut self.io.recv.driver;
-            let limit = driver.limit(unread);
-            driver.set_limit(unread, tail_of(limit));
+            let pump = &mut self.io.pump;
+            let limit = pump.limit(unread);
+            pump.set_limit(unread, tail_of(limit));
             self.limit = Some((unread, limit));
         }
         self
@@ -173,7 +173,7 @@ impl ProcessIOWrapper {
     /// Empty if both are read.
     pub fn take_unread(&mut self) -> Bytes {
         match self.source.unread() {
-            Some(unread) => self.io.recv.driver.reader_mut(unread).take_all(),
+            Some(unread) => self.io.pump.reader_mut(unread).take_all(),
             None => Bytes::new(),
         }
     }
@@ -212,7 +212,7 @@ impl ProcessIOWrapper {
 
     /// The command line; empty where there is none.
     pub fn name(&self) -> &str {
-        let control = &self.io.recv.driver.guard().control;
+        let control = &self.io.pump.guard.control;
         control.command().map_or("", |line| line)
     }
 
@@ -233,30 +233,30 @@ impl ProcessIOWrapper {
             ReadSource::Stderr => Source::Stderr,
             ReadSource::Both => return None,
         };
-        self.io.recv.driver.reader(source).descriptor()
+        self.io.pump.reader(source).descriptor()
     }
 
     /// The descriptor that is written, where it is of this machine and open.
     pub fn write_descriptor(&self) -> Option<BorrowedDescriptor<'_>> {
-        self.io.send.writer.descriptor()
+        self.io.pump.writer().descriptor()
     }
 
     fn give_back(&mut self) {
         if let Some((unread, limit)) = self.limit.take() {
-            let driver = &mut self.io.recv.driver;
+            let pump = &mut self.io.pump;
             // Unless the user has set another one meanwhile.
-            if driver.limit(unread) == tail_of(limit) {
-                driver.set_limit(unread, limit);
+            if pump.limit(unread) == tail_of(limit) {
+                pump.set_limit(unread, limit);
             }
         }
         let (source, piece) = &mut self.piece;
         let piece = std::mem::take(piece);
-        self.io.recv.driver.reader_mut(*source).give_back(piece);
+        self.io.pump.reader_mut(*source).give_back(piece);
     }
 
     /// Makes sure of a piece; how much there is of it, 0 at end-of-file.
     pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        ready!(self.io.recv.driver.charge.poll(cx));
+        ready!(self.io.pump.charge.poll(cx));
         while self.piece.1.is_empty() {
             let piece = match self.source {
                 ReadSource::Stdout => self.poll_source(cx, Source::Stdout),
@@ -267,11 +267,11 @@ impl ProcessIOWrapper {
                 Some(piece) => self.piece = piece,
                 None if !self.check_exit => return Poll::Ready(Ok(0)),
                 None => {
-                    let status = self.with_pump(cx, |pump, cx| pump.poll_wait(cx));
+                    let status = self.io.poll_as(Role::Read, cx, poll_wait);
                     if ready!(status)?.success() {
                         return Poll::Ready(Ok(0));
                     }
-                    let error = self.io.recv.driver.error(Kind::Failed);
+                    let error = self.io.pump.error(Kind::Failed);
                     return Poll::Ready(Err(error.into()));
                 }
             }
@@ -284,31 +284,23 @@ impl ProcessIOWrapper {
         cx: &mut Context<'_>,
         source: Source,
     ) -> Poll<Result<Option<(Source, Bytes)>>> {
-        self.with_pump(cx, |pump, cx| pump.poll_recv(cx, source))
-            .map_ok(|piece| piece.map(|piece| (source, piece)))
+        let piece = (self.io).poll_as(Role::Read, cx, |pump, turn| poll_recv(pump, turn, source));
+        piece.map_ok(|piece| piece.map(|piece| (source, piece)))
     }
 
     fn poll_both(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<(Source, Bytes)>>> {
-        self.with_pump(cx, |pump, cx| pump.poll_any(cx))
-            .map(Option::transpose)
+        let piece = self.io.poll_as(Role::Read, cx, poll_any);
+        piece.map_ok(|piece| piece.map(|(_, source, piece)| (source, piece)))
     }
 
-    fn with_pump<T>(
-        &mut self,
-        cx: &Context<'_>,
-        poll: impl FnOnce(&mut Pump<'_>, &mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        self.io.with_role(Role::Read, cx, poll)
-    }
-
-    /// As `ask` says of the writer; a broken pipe, if exits are checked, with the exit that explains it.
+    /// What `ask` comes to; a broken pipe, if exits are checked, with the exit that explains it.
     pub(super) fn poll_writer<T>(
         &mut self,
         cx: &mut Context<'_>,
-        ask: impl FnMut(&mut Writer, &mut Context<'_>) -> Poll<Result<T>>,
+        ask: impl FnOnce(&mut Pump, &mut Turn<'_, '_>) -> Poll<Result<T>>,
     ) -> Poll<io::Result<T>> {
         if self.failing.is_none() {
-            let error = match ready!(self.io.poll_write_role(cx, ask)) {
+            let error = match ready!(self.io.poll_as(Role::Write, cx, ask)) {
                 Ok(value) => return Poll::Ready(Ok(value)),
                 Err(error) => error,
             };
@@ -317,7 +309,7 @@ impl ProcessIOWrapper {
             }
             self.failing = Some((error, Box::pin(sleep(DEFAULT_DRAIN_IDLE))));
         }
-        let exited = (self.io).with_role(Role::Write, cx, |pump, cx| pump.poll_wait(cx));
+        let exited = self.io.poll_as(Role::Write, cx, poll_wait);
         if let (Poll::Pending, Some((_, grace))) = (&exited, &mut self.failing) {
             ready!(grace.as_mut().poll(cx));
         }
@@ -327,13 +319,13 @@ impl ProcessIOWrapper {
             Poll::Ready(Err(cause)) => cause,
             _ => broken.unwrap_or_else(|| Error::new(Kind::BrokenPipe)),
         };
-        Poll::Ready(Err(self.io.recv.driver.annotate(error).into()))
+        Poll::Ready(Err(self.io.pump.annotate(error).into()))
     }
 
     pub(super) fn advance(&mut self, n: usize) {
         self.piece.1.advance(n);
         self.position += n as u64;
-        self.io.recv.driver.charge.add_part(n);
+        self.io.pump.charge.add_part(n);
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 use super::ProcessIOWrapper;
-use crate::pump::Writer;
+use crate::pump::{poll_flush, poll_write};
 
 impl AsyncRead for ProcessIOWrapper {
     fn poll_read(
@@ -55,7 +55,7 @@ impl AsyncWrite for ProcessIOWrapper {
         if slices.iter().all(|slice| slice.is_empty()) {
             return Poll::Ready(Ok(0));
         }
-        self.poll_writer(cx, |writer, cx| writer.poll_write(cx, slices))
+        self.poll_writer(cx, |pump, turn| poll_write(pump, turn, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -63,7 +63,7 @@ impl AsyncWrite for ProcessIOWrapper {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_writer(cx, Writer::poll_sent)
+        self.poll_writer(cx, poll_flush)
     }
 
     /// Closes the child's stdin.

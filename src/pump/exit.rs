@@ -8,6 +8,7 @@
 use std::{
     io,
     process::ExitStatus,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,12 +16,11 @@ use std::{
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::after;
+use super::{Turn, after};
 use crate::{
     limits::{DEFAULT_DRAIN_CAP, Drain},
-    shutdown::Alarm,
     signal::Signal,
-    transport::Control,
+    transport::{Control, Process},
 };
 
 pub(crate) struct Exit {
@@ -37,18 +37,14 @@ pub(crate) struct Exit {
 
 enum Phase {
     Running(BoxFuture<'static, io::Result<ExitStatus>>),
-    Draining {
-        since: Instant,
-        last_data: Instant,
-        alarm: Alarm,
-    },
+    Draining { since: Instant, last_data: Instant },
     Over,
 }
 
-/// What the streams are doing after the child's exit.
+/// What comes of the streams after the child's exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Streams {
-    /// Both have ended.
+pub(super) enum Flow {
+    /// All have ended.
     Closed,
     /// Something that the child itself wrote may still be in a pipe.
     Owing,
@@ -78,19 +74,18 @@ impl Exit {
         matches!(self.phase, Phase::Over)
     }
 
-    /// Whether the exit has just been seen. With `direct` the kernel is asked when the reactor knows of nothing.
+    /// Whether the exit has just been seen.
     pub(super) fn poll_seen(
         &mut self,
-        cx: &mut Context<'_>,
-        control: &Control,
-        direct: bool,
+        turn: &mut Turn<'_, '_>,
+        process: &Arc<dyn Process>,
     ) -> bool {
         let Phase::Running(exited) = &mut self.phase else {
             return false;
         };
-        let mut result = exited.as_mut().poll(cx);
-        if result.is_pending() && direct {
-            result = match control.process().clone().try_wait().transpose() {
+        let mut result = exited.as_mut().poll(turn.cx);
+        if result.is_pending() && turn.is_now() {
+            result = match Arc::clone(process).try_wait().transpose() {
                 Some(result) => Poll::Ready(result),
                 None => Poll::Pending,
             };
@@ -105,7 +100,6 @@ impl Exit {
         self.phase = Phase::Draining {
             since: now,
             last_data: now,
-            alarm: Alarm::default(),
         };
         true
     }
@@ -114,7 +108,7 @@ impl Exit {
     pub(super) fn poll_stopped(
         &mut self,
         cx: &mut Context<'_>,
-        control: &Control,
+        process: &Arc<dyn Process>,
     ) -> Option<Signal> {
         if !self.is_running() {
             self.stopped = None;
@@ -122,7 +116,7 @@ impl Exit {
         let Poll::Ready(signal) = self.stopped.as_mut()?.as_mut().poll(cx) else {
             return None;
         };
-        self.stopped = control.process().clone().wait_stopped();
+        self.stopped = Arc::clone(process).wait_stopped();
         Some(signal)
     }
 
@@ -153,31 +147,21 @@ impl Exit {
         self.phase = Phase::Over;
     }
 
-    /// Whether all has been read that is to be. Without `wake` no timer is set.
-    pub(super) fn is_drained(
-        &mut self,
-        cx: &mut Context<'_>,
-        streams: Streams,
-        wake: bool,
-    ) -> bool {
-        let Phase::Draining {
-            since,
-            last_data,
-            alarm,
-        } = &mut self.phase
-        else {
+    /// Whether all has been read that is to be.
+    pub(super) fn is_drained(&mut self, turn: &mut Turn<'_, '_>, flow: Flow) -> bool {
+        let Phase::Draining { since, last_data } = &mut self.phase else {
             return false;
         };
-        match (streams, self.drain) {
-            (Streams::Closed, _) => true,
-            (Streams::Owing, _) | (_, Drain::UntilEof) => false,
+        match (flow, self.drain) {
+            (Flow::Closed, _) => true,
+            (Flow::Owing, _) | (_, Drain::UntilEof) => false,
             (_, Drain::Immediate) => true,
             (_, Drain::Linger { idle, cap }) => {
-                if streams == Streams::Busy {
+                if flow == Flow::Busy {
                     *last_data = Instant::now();
                 }
                 let deadline = earlier(*since, cap, *last_data, idle);
-                deadline.is_some_and(|deadline| alarm.rings(cx, deadline, wake))
+                deadline.is_some_and(|deadline| turn.is_due(deadline))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    iter::repeat,
     task::{Context, Poll, ready},
 };
 
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::{
     buffer::Inbox,
+    event::Source,
     limits::{
         FULL_PIPE, GROWN_PIPE, Limit, MAX_TRANSFER, MIN_READ, MIN_SEARCH, OWED_UNTOLD, Overflow,
     },
@@ -18,36 +20,121 @@ use crate::{
     transport::ReadEnd,
 };
 
-/// How much is to be read.
+/// What is wanted of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Want {
-    /// One piece, if there is none yet: it is handed out at once, so no limit applies.
-    Piece,
-    /// All that comes until the limit, where reading stops whatever the limit says: somebody waits for it.
-    Window,
-    /// As `Window`, but to [`MIN_SEARCH`] bytes at least.
-    Search,
-    /// Nothing: it has just been asked, and there was nothing.
-    Nothing,
-    /// Nothing yet: what came before has not been passed on.
+pub(crate) struct Want {
+    when: When,
+    bound: Bound,
+}
+
+/// Whether to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    Always,
+    /// If nothing is kept yet.
+    Empty,
+    /// Not yet: what came before has not been passed on.
     Later,
-    /// Another piece, whatever there is: somebody takes apart what came, and has a bound of his own.
-    More,
-    /// All that comes; the limit decides.
-    Fill,
-    /// All that comes, but a limit that is an error holds back, as if it were [`Overflow::Block`].
+}
+
+/// How much may be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bound {
+    /// Whatever comes: it is handed out at once, or who takes it apart has a bound of their own.
+    None,
+    /// As the limit says.
+    Limit,
+    /// The same, and nobody else takes anything: one that holds back for ever is an error too.
+    Whole,
+    /// The same, but a limit that is an error holds back, as if it were [`Overflow::Block`].
     Hold,
+    /// As many bytes as the limit has, and so many at least: reading stops there whatever the limit says.
+    Stop(usize),
+}
+
+impl Want {
+    /// One piece, if there is none yet.
+    pub(crate) const PIECE: Self = Self::new(When::Empty, Bound::None);
+    /// Another piece, whatever there is.
+    pub(crate) const MORE: Self = Self::new(When::Always, Bound::None);
+    /// All that comes.
+    pub(crate) const ALL: Self = Self::new(When::Always, Bound::Limit);
+    /// All that comes, and all of it.
+    pub(crate) const WHOLE: Self = Self::new(When::Always, Bound::Whole);
+    /// All that comes, as long as there is room.
+    pub(crate) const HOLD: Self = Self::new(When::Always, Bound::Hold);
+    /// All that comes until the limit.
+    pub(crate) const WINDOW: Self = Self::new(When::Always, Bound::Stop(0));
+    /// The same, and enough to be searched.
+    pub(crate) const SEARCH: Self = Self::new(When::Always, Bound::Stop(MIN_SEARCH));
+    pub(crate) const LATER: Self = Self::new(When::Later, Bound::Limit);
+
+    const fn new(when: When, bound: Bound) -> Self {
+        Self { when, bound }
+    }
+
+    /// A limit that is reached is an error.
+    pub(super) fn is_strict(self) -> bool {
+        matches!(self, Self::ALL | Self::WHOLE)
+    }
+}
+
+/// What is wanted of stdout and stderr.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wants(pub(crate) [Want; 2]);
+
+impl Wants {
+    pub(crate) const ALL: Self = Self::both(Want::ALL);
+
+    /// `want` of `source`, and all that comes of the other.
+    pub(crate) fn only(source: Source, want: Want) -> Self {
+        match source {
+            Source::Stdout => Self([want, Want::ALL]),
+            Source::Stderr => Self([Want::ALL, want]),
+        }
+    }
+
+    pub(crate) fn of(self, source: Source) -> Want {
+        self.0[source as usize]
+    }
+
+    pub(crate) const fn both(want: Want) -> Self {
+        Self([want; 2])
+    }
+
+    /// Of all that is read, in turn.
+    pub(super) fn of_all(self) -> impl Iterator<Item = Want> {
+        self.0.into_iter().chain(repeat(self.of_stages()))
+    }
+
+    /// Of the stderr of the stages of a pipeline: what is wanted of everything.
+    pub(super) fn of_stages(self) -> Want {
+        match self.0 {
+            [Want::PIECE, Want::PIECE] => Want::PIECE,
+            [Want::HOLD, Want::HOLD] => Want::HOLD,
+            _ => Want::ALL,
+        }
+    }
+
+    /// The same, and something of each.
+    pub(super) fn not_later(self) -> Self {
+        let now = |want: Want| match want.when {
+            When::Later => Want::PIECE,
+            _ => want,
+        };
+        Self(self.0.map(now))
+    }
 }
 
 /// What one read did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
-    /// Something came, the end of the stream perhaps.
-    Moved,
     /// Nothing there now; the task will be woken unless there is nothing for ever.
     Quiet,
     /// Not tried: there is no room, or enough for now.
     Held,
+    /// Something came, the end of the stream perhaps.
+    Moved,
 }
 
 /// The way out of the child.
@@ -61,12 +148,9 @@ pub(crate) struct Reader {
     /// the child's own, and one more for the look that finds what is behind them. [`OWED_UNTOLD`] where that
     /// cannot be told.
     owed: u64,
-    error: Option<io::Error>,
     /// Bytes read so far, and when the first was.
     received: u64,
     first: Option<Instant>,
-    /// The run was cut short before the end of the stream, and nobody has been told here.
-    cut: bool,
 }
 
 impl Reader {
@@ -76,10 +160,8 @@ impl Reader {
             inbox: Inbox::new(limit),
             next_read: MIN_READ,
             owed: 0,
-            error: None,
             received: 0,
             first: None,
-            cut: false,
         }
     }
 
@@ -93,21 +175,6 @@ impl Reader {
         self.first
     }
 
-    /// The run is cut short.
-    pub(super) fn cut(&mut self) {
-        self.cut = self.end.is_some();
-    }
-
-    /// The run was cut short before the end of the stream, and nobody has been told here.
-    pub(super) fn is_cut(&self) -> bool {
-        self.cut
-    }
-
-    /// Whether the run was cut short before the end of the stream, once, when it has been read to where it is cut.
-    pub(super) fn take_cut(&mut self) -> bool {
-        self.is_closed() && std::mem::take(&mut self.cut)
-    }
-
     pub(crate) fn is_closed(&self) -> bool {
         self.end.is_none()
     }
@@ -116,7 +183,7 @@ impl Reader {
         self.end.is_some() && self.owed > 0
     }
 
-    /// As much is kept as [`Want::Window`] or [`Want::Search`] asks for.
+    /// As much is kept as is wanted.
     pub(crate) fn is_full(&self, want: Want) -> bool {
         self.room(want) == 0
     }
@@ -130,12 +197,19 @@ impl Reader {
 
     /// Reading has stopped to hold the child back, and as much as the limit allows is wanted.
     pub(super) fn is_held_back(&self, want: Want) -> bool {
-        matches!(want, Want::Fill | Want::Hold) && self.is_blocked()
+        want.when != When::Later
+            && matches!(want.bound, Bound::Limit | Bound::Whole | Bound::Hold)
+            && self.is_blocked()
     }
 
-    /// Reading has stopped as [`Want::Hold`] says.
+    /// Something that the child wrote stays in the pipe, for it is not wanted yet.
+    pub(super) fn is_put_off(&self, want: Want) -> bool {
+        want.when == When::Later && self.is_owed()
+    }
+
+    /// Reading has stopped because there is no room.
     pub(super) fn is_held(&self) -> bool {
-        self.end.is_some() && self.room(Want::Hold) == 0
+        self.end.is_some() && self.room(Want::HOLD) == 0
     }
 
     pub(crate) fn descriptor(&self) -> Option<BorrowedDescriptor<'_>> {
@@ -148,10 +222,6 @@ impl Reader {
     pub(super) fn close(&mut self) {
         self.end = None;
         self.owed = 0;
-    }
-
-    pub(super) fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
     }
 
     /// Takes what has been received, at most `max` bytes.
@@ -201,37 +271,36 @@ impl Reader {
         }
     }
 
-    /// Reads once. With `direct` the kernel is asked when the reactor knows of nothing.
-    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>, want: Want, direct: bool) -> Step {
-        match want {
-            Want::Nothing => return Step::Quiet,
-            // What may be there is left there, and that is no silence.
-            Want::Later if self.end.is_some() => return Step::Held,
-            Want::Later => return Step::Quiet,
-            _ => {}
-        }
+    /// Reads once; the error, if the stream cannot be read and so has ended. With `ask` the kernel is asked when the reactor
+    /// knows of nothing.
+    pub(super) fn poll_step(
+        &mut self,
+        cx: &mut Context<'_>,
+        want: Want,
+        ask: bool,
+    ) -> io::Result<Step> {
         let room = self.room(want);
         let Some(end) = &mut self.end else {
-            return Step::Quiet;
+            return Ok(Step::Quiet);
         };
         if room == 0 {
-            return Step::Held;
+            return Ok(Step::Held);
         }
         let max = self.next_read.min(room);
-        let result = if direct {
+        let result = if ask {
             end.poll_read_now(cx, self.inbox.buffer(), max)
         } else {
             end.poll_read(cx, self.inbox.buffer(), max)
         };
         match result {
             Poll::Ready(result) => {
-                self.conclude(result, max, want);
-                Step::Moved
+                self.conclude(result, max, want)?;
+                Ok(Step::Moved)
             }
             Poll::Pending => {
                 self.owed = 0;
                 self.inbox.release();
-                Step::Quiet
+                Ok(Step::Quiet)
             }
         }
     }
@@ -250,62 +319,63 @@ impl Reader {
         if moved >= FULL_PIPE {
             end.grow();
         }
-        self.conclude(Ok(moved), usize::MAX, Want::Piece);
+        let _ = self.conclude(Ok(moved), usize::MAX, Want::PIECE);
         Poll::Ready(Ok(moved as u64))
     }
 
     /// Reads a piece that the kernel has now, if there is none yet.
-    pub(super) fn try_piece(&mut self) {
+    pub(super) fn try_piece(&mut self) -> io::Result<()> {
         let Some(end) = self.end.as_mut().filter(|_| self.inbox.is_empty()) else {
-            return;
+            return Ok(());
         };
         let max = self.next_read;
         match end.try_read(self.inbox.buffer(), max) {
-            Poll::Ready(result) => self.conclude(result, max, Want::Piece),
-            Poll::Pending => self.inbox.release(),
+            Poll::Ready(result) => self.conclude(result, max, Want::PIECE),
+            Poll::Pending => {
+                self.inbox.release();
+                Ok(())
+            }
         }
     }
 
     /// How much may be read.
     fn room(&self, want: Want) -> usize {
-        match want {
-            Want::Nothing | Want::Later => 0,
-            Want::Piece if !self.inbox.is_empty() => 0,
-            Want::Piece | Want::More => usize::MAX,
-            Want::Window => self.inbox.room_to_limit(0),
-            Want::Search => self.inbox.room_to_limit(MIN_SEARCH),
-            Want::Hold if self.inbox.limit().overflow == Overflow::Fail => {
+        match want.when {
+            When::Later => return 0,
+            When::Empty if !self.inbox.is_empty() => return 0,
+            When::Empty | When::Always => {}
+        }
+        match want.bound {
+            Bound::None => usize::MAX,
+            Bound::Stop(floor) => self.inbox.room_to_limit(floor),
+            Bound::Hold if self.inbox.limit().overflow == Overflow::Fail => {
                 self.inbox.room().saturating_sub(1)
             }
-            Want::Fill | Want::Hold => self.inbox.room(),
+            Bound::Limit | Bound::Whole | Bound::Hold => self.inbox.room(),
         }
     }
 
-    fn conclude(&mut self, result: io::Result<usize>, max: usize, want: Want) {
-        match result {
-            Ok(0) => self.close(),
-            Ok(n) => {
-                if self.received == 0 {
-                    self.first = Some(Instant::now());
-                }
-                self.received += n as u64;
-                self.owed = self.owed.saturating_sub(n as u64);
-                if let (FULL_PIPE.., Some(end)) = (n, &mut self.end) {
-                    end.grow();
-                }
-                if n == max {
-                    self.next_read = (self.next_read * 2).min(MAX_TRANSFER);
-                } else if n < self.next_read / 4 {
-                    self.next_read = (self.next_read / 2).max(MIN_READ);
-                }
-                if matches!(want, Want::Fill | Want::Hold) {
-                    self.inbox.received();
-                }
-            }
-            Err(error) => {
-                self.error = Some(error);
-                self.close();
-            }
+    fn conclude(&mut self, result: io::Result<usize>, max: usize, want: Want) -> io::Result<()> {
+        let Ok(n @ 1..) = result else {
+            self.close();
+            return result.map(drop);
+        };
+        if self.received == 0 {
+            self.first = Some(Instant::now());
         }
+        self.received += n as u64;
+        self.owed = self.owed.saturating_sub(n as u64);
+        if let (FULL_PIPE.., Some(end)) = (n, &mut self.end) {
+            end.grow();
+        }
+        if n == max {
+            self.next_read = (self.next_read * 2).min(MAX_TRANSFER);
+        } else if n < self.next_read / 4 {
+            self.next_read = (self.next_read / 2).max(MIN_READ);
+        }
+        if matches!(want.bound, Bound::Limit | Bound::Whole | Bound::Hold) {
+            self.inbox.received();
+        }
+        Ok(())
     }
 }

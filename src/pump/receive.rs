@@ -1,173 +1,119 @@
-//! What has come: a piece of one stream, of either, an event.
+//! What has come: a piece of one stream, of any, an event.
 
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Poll, ready};
 
 use bytes::Bytes;
 
-use super::{Pump, Want, again, only, read::Reader, stages::Stage};
+use super::{Pump, Turn, Want, Wants, read::Reader};
 use crate::{
     error::{Error, Result},
     event::{Event, Source},
-    limits::STEPS_PER_POLL,
 };
 
-impl Pump<'_> {
-    /// A piece of `source`; `None` at its end.
-    pub(crate) fn poll_recv(
-        &mut self,
-        cx: &mut Context<'_>,
-        source: Source,
-    ) -> Poll<Result<Option<Bytes>>> {
-        for _ in 0..STEPS_PER_POLL {
-            if let Some(taken) = self.driver.take(source, usize::MAX) {
-                return Poll::Ready(taken);
-            }
-            let want = match self.driver.poll_piece(cx, source) {
-                Some(true) => continue,
-                Some(false) => only(source, Want::Nothing),
-                None => only(source, Want::Piece),
-            };
-            if !self.pass(cx, want, false) {
-                return self.stuck(want);
-            }
-        }
-        again(cx)
-    }
+/// A piece of `source`; `None` at its end.
+pub(crate) fn poll_recv(
+    pump: &mut Pump,
+    turn: &mut Turn<'_, '_>,
+    source: Source,
+) -> Poll<Result<Option<Bytes>>> {
+    poll_recv_max(pump, turn, source, usize::MAX)
+}
 
-    /// A piece of either stream; `None` when both have ended.
-    pub(crate) fn poll_any(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<(Source, Bytes)>>> {
-        self.poll_staged(cx)
-            .map_ok(|(_, source, data)| (source, data))
-    }
+fn poll_recv_max(
+    pump: &mut Pump,
+    turn: &mut Turn<'_, '_>,
+    source: Source,
+    max: usize,
+) -> Poll<Result<Option<Bytes>>> {
+    pump.drive(turn, Wants::only(source, Want::PIECE), |pump, turn| {
+        if let Some(taken) = pump.take(source, max) {
+            return Some(taken);
+        }
+        match pump.read_ahead(turn, source) {
+            true => pump.take(source, max),
+            false => None,
+        }
+    })
+}
 
-    /// A piece of either stream or of the stderr of any stage, and which stage it is of; `None` when all have ended.
-    fn poll_staged(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<(usize, Source, Bytes)>>> {
-        let last = self.driver.stages.all.len().saturating_sub(1);
-        let of_stage = |(stage, data)| Poll::Ready(Some(Ok((stage, Source::Stderr, data))));
-        for _ in 0..STEPS_PER_POLL {
-            let turn = self.driver.whose_turn();
-            let moved = self.pass(cx, [Want::Piece; 2], false);
-            if std::mem::take(&mut self.driver.stages.first) {
-                if let Some(piece) = self.driver.stages.take() {
-                    return of_stage(piece);
-                }
-            }
-            for source in [turn, turn.other()] {
-                if let Some(data) = self.driver.reader_mut(source).take(usize::MAX) {
-                    self.driver.end_turn(source);
-                    self.driver.stages.first = last > 0;
-                    return Poll::Ready(Some(Ok((last, source, data))));
-                }
-                if let Some(error) = self.driver.take_io_error(source) {
-                    return Poll::Ready(Some(Err(error)));
-                }
-            }
-            if let Some(piece) = self.driver.stages.take() {
-                return of_stage(piece);
-            }
-            let ended = |&source: &Source| self.driver.is_ended(source);
-            if Source::BOTH.iter().all(ended) && self.driver.readers().all(Reader::is_closed) {
-                return Poll::Ready(self.driver.take_cut(&Source::BOTH).map(Err));
-            }
-            if !moved {
-                return match self.driver.take_stopped_error() {
-                    Some(error) => Poll::Ready(Some(Err(error))),
-                    None => Poll::Pending,
-                };
-            }
-        }
-        again(cx)
+/// What can be had of `source` without waiting: `None` if that is nothing now.
+pub(crate) fn try_recv(
+    pump: &mut Pump,
+    source: Source,
+    max: usize,
+) -> Result<Option<Option<Bytes>>> {
+    if max == 0 {
+        return Ok(pump.is_eof(source).then_some(None));
     }
-
-    /// The next event, and `None` for ever after the exit.
-    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event>>> {
-        if self.driver.told_exit {
-            return Poll::Ready(None);
-        }
-        if let Some(piece) = ready!(self.poll_any(cx)) {
-            return Poll::Ready(Some(piece.map(|(source, data)| source.event(data))));
-        }
-        if let Some(error) = ready!(self.poll_end(cx)) {
-            return Poll::Ready(Some(Err(error)));
-        }
-        self.driver.told_exit = true;
-        Poll::Ready(Some(self.driver.status().map(Event::Exit)))
+    match pump.now(|pump, turn| poll_recv_max(pump, turn, source, max)) {
+        Poll::Ready(received) => received.map(Some),
+        Poll::Pending => Ok(None),
     }
+}
 
-    /// As [`poll_event`](Pump::poll_event), and the stage of a pipeline that the event is of. Each stage has an exit.
-    pub(crate) fn poll_stage_event(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<(usize, Event)>>> {
-        if self.driver.told_exit {
-            return Poll::Ready(None);
+/// A piece of any stream, which it is, and of which stage of a pipeline; `None` when all have ended.
+pub(crate) fn poll_any(
+    pump: &mut Pump,
+    turn: &mut Turn<'_, '_>,
+) -> Poll<Result<Option<(usize, Source, Bytes)>>> {
+    pump.drive(turn, Wants::both(Want::PIECE), |pump, _| {
+        pump.give_turn();
+        if let Some(piece) = pump.streams.take_any() {
+            return Some(Ok(Some(piece)));
         }
-        if let Some(piece) = ready!(self.poll_staged(cx)) {
-            let event = piece.map(|(stage, source, data)| (stage, source.event(data)));
-            return Poll::Ready(Some(event));
+        for source in Source::BOTH {
+            if let Some(error) = pump.take_read_error(source) {
+                return Some(Err(error));
+            }
         }
-        if let Some(error) = ready!(self.poll_end(cx)) {
-            return Poll::Ready(Some(Err(error)));
+        let ended = Source::BOTH.iter().all(|source| pump.is_ended(*source));
+        (ended && pump.streams.readers().all(Reader::is_closed))
+            .then(|| pump.take_cut(&Source::BOTH).map_or(Ok(None), Err))
+    })
+}
+
+/// The next event, and the stage of a pipeline that it is of; `None` for ever after the exit, with `staged` that of each stage.
+pub(crate) fn poll_event(
+    pump: &mut Pump,
+    turn: &mut Turn<'_, '_>,
+    staged: bool,
+) -> Poll<Option<Result<(usize, Event)>>> {
+    if pump.is_terminated() {
+        return Poll::Ready(None);
+    }
+    match ready!(poll_any(pump, turn)) {
+        Ok(None) => {}
+        Ok(Some((stage, source, data))) => {
+            return Poll::Ready(Some(Ok((stage, source.event(data)))));
         }
-        let stage = self.driver.stages.told;
-        self.driver.stages.told += 1;
-        self.driver.told_exit = self.driver.stages.told >= self.driver.stages.all.len();
-        let status = match self.driver.stages.all.get(stage).and_then(Stage::status) {
-            Some(status) => Ok(status),
-            None => self.driver.status(),
+        Err(error) => return Poll::Ready(Some(Err(error))),
+    }
+    if let Err(error) = ready!(poll_end(pump, turn)) {
+        return Poll::Ready(Some(Err(error)));
+    }
+    let (told, last) = &mut pump.untold.exits;
+    let stage = *told;
+    *told += 1;
+    *last = !staged || *told >= pump.streams.stages.len();
+    let of_stage = pump.streams.stages.get(stage).filter(|_| staged);
+    let status = match of_stage.and_then(|stage| stage.status()) {
+        Some(status) => Ok(status),
+        None => pump.status(),
+    };
+    Poll::Ready(Some(status.map(|status| (stage, Event::Exit(status)))))
+}
+
+/// The run is over; the error, if there is one that the stream of events has not told.
+fn poll_end(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result<()>> {
+    pump.drive(turn, Wants::both(Want::PIECE), |pump, _| {
+        if !pump.is_over() {
+            return None;
+        }
+        let error: Option<Error> = match std::mem::take(&mut pump.untold.cut_event) {
+            true => pump.stop_error(),
+            false => None,
         };
-        Poll::Ready(Some(status.map(|status| (stage, Event::Exit(status)))))
-    }
-
-    /// The run is over; the error, if there is one that has not been told.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
-        while !self.driver.is_over() {
-            if !self.pass(cx, [Want::Piece; 2], false) {
-                return self.stuck_end();
-            }
-        }
-        let untold = std::mem::take(&mut self.driver.stop.untold);
-        let stopped = self.driver.stop_error().filter(|_| untold);
-        Poll::Ready(stopped.or_else(|| self.side_error()))
-    }
-
-    /// The streams have ended and the child has not exited: that is an error if the terminal has stopped it.
-    fn stuck_end(&mut self) -> Poll<Option<Error>> {
-        match self.driver.take_stopped_error() {
-            Some(error) => Poll::Ready(Some(error)),
-            None => Poll::Pending,
-        }
-    }
-
-    /// What can be had of `source` without waiting: `None` if that is nothing now.
-    pub(crate) fn try_recv(&mut self, source: Source, max: usize) -> Result<Option<Option<Bytes>>> {
-        if max == 0 {
-            return Ok(self.driver.is_eof(source).then_some(None));
-        }
-        let mut cx = Context::from_waker(Waker::noop());
-        self.mind(&mut cx, only(source, Want::Piece), true);
-        if self.driver.exit.is_running() {
-            self.driver.reader_mut(source).try_piece();
-        }
-        for _ in 0..STEPS_PER_POLL {
-            if let Some(taken) = self.driver.take(source, max) {
-                return taken.map(Some);
-            }
-            // There is nothing to give: let the rest move, so that a loop of such calls cannot deadlock.
-            let want = only(source, Want::Piece);
-            if !self.pass(&mut cx, want, true) {
-                return match self.stuck(want) {
-                    Poll::Ready(stuck) => stuck,
-                    Poll::Pending => Ok(None),
-                };
-            }
-        }
-        Ok(None)
-    }
+        let error = error.or_else(|| pump.side_error());
+        Some(error.map_or(Ok(()), Err))
+    })
 }

@@ -1,75 +1,75 @@
 //! What has gone: is it all sent, is there room.
 
-use std::task::{Context, Poll, Waker};
+use std::{io::IoSlice, task::Poll};
 
-use super::{Pump, Want, Writer, again};
-use crate::{
-    error::{Kind, Result},
-    limits::STEPS_PER_POLL,
-};
+use bytes::Bytes;
 
-impl Pump<'_> {
-    /// All that was queued is in the pipe.
-    pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.poll_writer(cx, true, |writer, cx| writer.poll_sent(cx))
+use super::{Pump, Sending, Turn, Want, Wants, Writer, untold::Untold};
+use crate::error::Result;
+
+/// Queues bytes.
+pub(crate) fn push(pump: &mut Pump, data: Bytes) -> Result<()> {
+    let pushed = pump.writer.push(data);
+    pushed.map_err(|error| pump.explain(error))
+}
+
+/// Queues a message of which it is to be told how much was written.
+pub(crate) fn begin(pump: &mut Pump, data: Bytes) -> Result<Sending> {
+    let begun = pump.writer.begin(data);
+    begun.map_err(|error| pump.explain(error))
+}
+
+/// All that was queued is in the pipe. While that is waited for, output is read up to its limit, and then the call fails.
+pub(crate) fn poll_sent(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result<()>> {
+    poll_writer(pump, turn, Wants::ALL, Writer::sent)
+}
+
+/// The same; but an output nobody takes is back-pressure, as in the traits that streams are made of.
+pub(crate) fn poll_flush(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result<()>> {
+    poll_writer(pump, turn, Wants::both(Want::HOLD), Writer::sent)
+}
+
+/// There is room in the queue. An output nobody takes is back-pressure.
+pub(crate) fn poll_room(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result<()>> {
+    poll_writer(pump, turn, Wants::both(Want::HOLD), Writer::room)
+}
+
+/// Writes straight from `slices`, once all that was queued before is gone. An output nobody takes is back-pressure.
+pub(crate) fn poll_write(
+    pump: &mut Pump,
+    turn: &mut Turn<'_, '_>,
+    slices: &[IoSlice<'_>],
+) -> Poll<Result<usize>> {
+    let write = |writer: &mut Writer, turn: &mut Turn<'_, '_>, untold: &mut Untold| {
+        writer.write(turn, untold, slices)
+    };
+    poll_writer(pump, turn, Wants::both(Want::HOLD), write)
+}
+
+/// Writes what the pipe takes now. When it takes nothing the rest moves, so that a loop of such calls cannot deadlock.
+pub(crate) fn try_send(pump: &mut Pump, data: &[u8]) -> Result<usize> {
+    let slices = [IoSlice::new(data)];
+    let write = |writer: &mut Writer, turn: &mut Turn<'_, '_>, untold: &mut Untold| {
+        writer.write(turn, untold, &slices)
+    };
+    match pump.now(|pump, turn| poll_writer(pump, turn, Wants::ALL, write)) {
+        Poll::Ready(sent) => sent,
+        Poll::Pending => Ok(0),
     }
+}
 
-    /// As `ask` says of the writer. While it waits, output is read up to the limit; then the call fails
-    /// if `strict`, and else holds back: in the traits that streams are made of, an output nobody takes
-    /// is back-pressure.
-    pub(crate) fn poll_writer<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        strict: bool,
-        mut ask: impl FnMut(&mut Writer, &mut Context<'_>) -> Poll<Result<T>>,
-    ) -> Poll<Result<T>> {
-        let want = [if strict { Want::Fill } else { Want::Hold }; 2];
-        // A writer that never has to wait makes no pass.
-        self.mind(cx, want, false);
-        for _ in 0..STEPS_PER_POLL {
-            if self.driver.stop.cause.is_some() {
-                return self.poll_stopped(cx, false).map(Err);
-            }
-            let Some(writer) = self.writer.as_deref_mut() else {
-                return Poll::Ready(Err(self.driver.error(Kind::StdinClosed)));
-            };
-            if let Poll::Ready(answer) = ask(writer, cx) {
-                return Poll::Ready(answer.map_err(|error| self.driver.annotate(error)));
-            }
-            if !self.pass(cx, want, false) {
-                return self.stuck(want);
-            }
+fn poll_writer<T>(
+    pump: &mut Pump,
+    turn: &mut Turn<'_, '_>,
+    wants: Wants,
+    mut ask: impl FnMut(&mut Writer, &mut Turn<'_, '_>, &mut Untold) -> Option<Result<T>>,
+) -> Poll<Result<T>> {
+    pump.drive(turn, wants, |pump, turn| {
+        if pump.stop.cause.is_some() {
+            // What is being stopped takes no more input.
+            return pump.stop_error().filter(|_| pump.is_settled()).map(Err);
         }
-        again(cx)
-    }
-
-    /// Writes what the pipe takes now. When it takes nothing the rest moves, so that a loop of such calls cannot
-    /// deadlock.
-    pub(crate) fn try_send(&mut self, data: &[u8]) -> Result<usize> {
-        let mut cx = Context::from_waker(Waker::noop());
-        let want = [Want::Fill; 2];
-        self.mind(&mut cx, want, true);
-        for _ in 0..STEPS_PER_POLL {
-            if self.driver.stop.cause.is_some() {
-                return match self.poll_stopped(&mut cx, true) {
-                    Poll::Ready(error) => Err(error),
-                    Poll::Pending => Ok(0),
-                };
-            }
-            let Some(writer) = self.writer.as_deref_mut() else {
-                return Err(self.driver.error(Kind::StdinClosed));
-            };
-            match writer.try_write(data) {
-                Ok(0) if !data.is_empty() => {}
-                sent => return sent.map_err(|error| self.explain(error)),
-            }
-            if !self.pass(&mut cx, want, true) {
-                return match self.stuck(want) {
-                    Poll::Ready(stuck) => stuck,
-                    Poll::Pending => Ok(0),
-                };
-            }
-        }
-        Ok(0)
-    }
+        let answer = ask(&mut pump.writer, turn, &mut pump.untold)?;
+        Some(answer.map_err(|error| pump.annotate(error)))
+    })
 }

@@ -22,7 +22,6 @@ pub(super) struct Tee {
     copy: Way,
     /// Bytes taken so far.
     taken: u64,
-    error: Option<io::Error>,
 }
 
 /// One of the ways on.
@@ -42,7 +41,6 @@ impl Tee {
             next: Way::new(parts.next),
             copy: Way::new(parts.copy),
             taken: 0,
-            error: None,
         }
     }
 
@@ -68,45 +66,39 @@ impl Tee {
         self.copy.give_up();
     }
 
-    /// Why the copy, or what the next stage was given, is not whole, once.
-    pub(super) fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
-    }
-
-    /// Moves a piece on. With `direct` the kernel is asked when the reactor knows of nothing.
-    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>, direct: bool) -> Step {
-        let mut moved = self.poll_read(cx, direct);
+    /// Moves a piece on; the error, if the copy, or what the next stage is given, will not be whole. With `ask` the kernel is
+    /// asked when the reactor knows of nothing.
+    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>, ask: bool) -> io::Result<Step> {
+        let read = self.poll_read(cx, ask)?;
+        let mut moved = read.is_ready();
         let more = self.from.is_some();
         if let Poll::Ready(result) = self.next.poll_step(cx, more) {
             if let Err(error) = result {
-                // That the next stage reads no more is its own affair.
-                if error.kind() != io::ErrorKind::BrokenPipe {
-                    self.error = Some(error);
-                }
                 self.from = None;
                 self.next.give_up();
+                // That the next stage reads no more is its own affair.
+                if error.kind() != io::ErrorKind::BrokenPipe {
+                    return Err(error);
+                }
             }
             moved = true;
         }
         if let Poll::Ready(result) = self.copy.poll_step(cx, more) {
-            if let Err(error) = result {
-                self.error = Some(error);
-                self.copy.give_up();
-            }
+            result.inspect_err(|_| self.copy.give_up())?;
             moved = true;
         }
-        match moved {
+        Ok(match moved {
             true => Step::Moved,
             false => Step::Quiet,
-        }
+        })
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, direct: bool) -> bool {
+    fn poll_read(&mut self, cx: &mut Context<'_>, ask: bool) -> io::Result<Poll<()>> {
         let taken = self.next.left.is_empty() && self.copy.left.is_empty();
         let Some(from) = self.from.as_mut().filter(|_| taken) else {
-            return false;
+            return Ok(Poll::Pending);
         };
-        let read = match direct {
+        let read = match ask {
             true => from.poll_read_now(cx, &mut self.buffer, MAX_TRANSFER),
             false => from.poll_read(cx, &mut self.buffer, MAX_TRANSFER),
         };
@@ -123,14 +115,14 @@ impl Tee {
             }
             Poll::Ready(Err(error)) => {
                 self.from = None;
-                self.error = Some(error);
+                return Err(error);
             }
             Poll::Pending => {
                 self.buffer = BytesMut::new();
-                return false;
+                return Ok(Poll::Pending);
             }
         }
-        true
+        Ok(Poll::Ready(()))
     }
 }
 
@@ -218,15 +210,20 @@ mod tests {
                 next: WriteEnd::Any(Box::new(Fails(kind))),
                 copy: WriteEnd::Any(Box::new(tokio::io::sink())),
             });
+            let mut told = Vec::new();
             poll_fn(|cx| {
-                while tee.poll_step(cx, false) == Step::Moved {}
-                Poll::Ready(())
+                loop {
+                    match tee.poll_step(cx, false) {
+                        Ok(Step::Moved) => {}
+                        Ok(_) => return Poll::Ready(()),
+                        Err(error) => told.push(error.kind()),
+                    }
+                }
             })
             .await;
             assert!(tee.is_closed() && !tee.is_owed());
-            let told = tee.take_error().map(|error| error.kind());
             let expected = Some(kind).filter(|kind| *kind != io::ErrorKind::BrokenPipe);
-            assert_eq!(told, expected);
+            assert_eq!(told, Vec::from_iter(expected));
         }
     }
 }

@@ -7,17 +7,6 @@ use std::{
 
 use futures::task::AtomicWaker;
 
-/// The waker to poll with: that of `cx`, which is remembered in `last`, or the remembered one if `cx` has none.
-///
-/// A pipe forgets the waker it had when it is polled with another. A call that does not wait has no task to
-/// be woken, and must not take away the waker of one that does.
-pub(super) fn waker_for(last: &mut Waker, cx: &Context<'_>) -> Waker {
-    if !cx.waker().will_wake(Waker::noop()) {
-        last.clone_from(cx.waker());
-    }
-    last.clone()
-}
-
 /// In what role a task waits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Role {

@@ -9,8 +9,8 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Pump, Want, again, only};
-use crate::{error::Result, event::Source, limits::STEPS_PER_POLL};
+use super::{Pump, Turn, Want, Wants};
+use crate::{error::Result, event::Source};
 
 /// The point in time `duration` from now; `None` if that is beyond what the clock can say.
 pub(crate) fn after(duration: Duration) -> Option<Instant> {
@@ -37,54 +37,40 @@ pub(crate) async fn until<T>(
     .await
 }
 
-impl Pump<'_> {
-    /// Receives and keeps what comes of the streams of which a [`Want::Window`] is wanted, until they have all
-    /// ended or one has reached its limit. A limit of 0 bytes would be reached at once: there it is as [`Want::Fill`].
-    pub(crate) fn poll_window(
-        &mut self,
-        cx: &mut Context<'_>,
-        want: [Want; 2],
-    ) -> Poll<Result<()>> {
-        let windows = [0, 1].map(|at| want[at] == Want::Window);
-        let want = [0, 1].map(|at| {
-            let nothing = self.driver.limit(Source::BOTH[at]).bytes == 0;
-            if windows[at] && nothing {
-                Want::Fill
-            } else {
-                want[at]
-            }
-        });
-        for _ in 0..STEPS_PER_POLL {
-            let moved = self.pass(cx, want, false);
-            let driver = &*self.driver;
-            let all = || (0..2).map(|at| (Source::BOTH[at], want[at], windows[at]));
-            let full =
-                |(source, want, _)| want == Want::Window && driver.reader(source).is_full(want);
-            if all().any(full)
-                || all().all(|(source, _, window)| !window || driver.is_ended(source))
-            {
-                return Poll::Ready(Ok(()));
-            }
-            if !moved {
-                return self.stuck(want);
-            }
+/// Receives and keeps what comes of `sources`, until they have all ended or one has reached its limit. A limit of 0 bytes would
+/// be reached at once: there all that comes is read, as ever.
+pub(crate) fn poll_window(
+    pump: &mut Pump,
+    turn: &mut Turn<'_, '_>,
+    sources: &[Source],
+) -> Poll<Result<()>> {
+    let wants = Wants(Source::BOTH.map(|source| {
+        match sources.contains(&source) && pump.limit(source).bytes > 0 {
+            true => Want::WINDOW,
+            false => Want::ALL,
         }
-        again(cx)
-    }
+    }));
+    pump.drive(turn, wants, |pump, _| {
+        let is_full = |source: &Source| {
+            wants.of(*source) == Want::WINDOW && pump.reader(*source).is_full(Want::WINDOW)
+        };
+        let is_ended = |source: &Source| pump.is_ended(*source);
+        (sources.iter().any(is_full) || sources.iter().all(is_ended)).then_some(Ok(()))
+    })
+}
 
-    /// As [`poll_window`](Pump::poll_window) of one stream; `last` is when something last came.
-    pub(crate) fn poll_quiet(
-        &mut self,
-        cx: &mut Context<'_>,
-        source: Source,
-        last: &mut Option<Instant>,
-    ) -> Poll<Result<()>> {
-        let before = self.driver.reader(source).inbox.len();
-        let window = self.poll_window(cx, only(source, Want::Window));
-        let after = self.driver.reader(source).inbox.len();
-        if after > before || (last.is_none() && after > 0) {
-            *last = Some(Instant::now());
-        }
-        window
+/// The same, of one stream; `last` is when something last came.
+pub(crate) fn poll_quiet(
+    pump: &mut Pump,
+    turn: &mut Turn<'_, '_>,
+    source: Source,
+    last: &mut Option<Instant>,
+) -> Poll<Result<()>> {
+    let before = pump.reader(source).inbox.len();
+    let window = poll_window(pump, turn, &[source]);
+    let after = pump.reader(source).inbox.len();
+    if after > before || (last.is_none() && after > 0) {
+        *last = Some(Instant::now());
     }
+    window
 }

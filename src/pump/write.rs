@@ -3,18 +3,17 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll, Waker, ready},
+    task::Poll,
 };
 
 use bytes::Bytes;
 use futures::Stream;
 
-use super::{again, read::Step};
+use super::{Turn, read::Step, untold::Untold};
 use crate::{
     buffer::Outbox,
     error::{Error, Kind},
     limits::{OUTBOX_HIGH_WATER, STEPS_PER_POLL},
-    shutdown::Hold,
     stdio::{Feed, Input},
     sys::BorrowedDescriptor,
     transport::WriteEnd,
@@ -22,8 +21,6 @@ use crate::{
 
 /// The way into the child.
 pub(crate) struct Writer {
-    /// Before the pipe, which is closed after the process is let go.
-    guard: Hold,
     /// Gone once stdin is closed, from either side.
     end: Option<WriteEnd>,
     outbox: Outbox,
@@ -33,16 +30,9 @@ pub(crate) struct Writer {
     /// The end may hold back some of what it took.
     unflushed: bool,
     broken: Option<Broken>,
-    /// Of the task that waits.
-    waker: Waker,
-    feed_error: Option<io::Error>,
-}
-
-/// How to write when the reactor knows of no room.
-type TryWrite = fn(&mut WriteEnd, &mut Context<'_>, &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
-
-fn no_room(_: &mut WriteEnd, _: &mut Context<'_>, _: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-    Poll::Pending
+    /// Bytes of messages queued so far, and bytes written.
+    queued: u64,
+    written: u64,
 }
 
 /// Why nothing more can be written.
@@ -62,22 +52,21 @@ pub(crate) struct Sending {
 }
 
 impl Writer {
-    pub(crate) fn new(end: Option<WriteEnd>, guard: Hold) -> Self {
+    pub(super) fn new(end: Option<WriteEnd>) -> Self {
         Self {
             end,
             outbox: Outbox::default(),
             feed: None,
             closing: false,
             unflushed: false,
-            guard,
             broken: None,
-            waker: Waker::noop().clone(),
-            feed_error: None,
+            queued: 0,
+            written: 0,
         }
     }
 
     /// All that the child is to be given, and then end-of-file.
-    pub(crate) fn set_input(&mut self, input: Input) {
+    pub(super) fn set_input(&mut self, input: Input) {
         match input.0 {
             Feed::Bytes(bytes) => self.outbox.push(bytes),
             Feed::Stream(stream) => self.feed = Some(stream),
@@ -97,11 +86,12 @@ impl Writer {
 
     /// Bytes the child's stdin has taken.
     pub(crate) fn written(&self) -> u64 {
-        self.guard.written()
+        self.written
     }
 
-    pub(crate) fn guard(&self) -> &Hold {
-        &self.guard
+    /// Grows with all that the user or the child does here.
+    pub(super) fn moved(&self) -> u64 {
+        self.queued + self.written
     }
 
     pub(crate) fn descriptor(&self) -> Option<BorrowedDescriptor<'_>> {
@@ -114,7 +104,7 @@ impl Writer {
     /// Queues bytes.
     pub(crate) fn push(&mut self, bytes: Bytes) -> Result<(), Error> {
         self.check_open()?;
-        self.guard.note_queued(bytes.len());
+        self.queued += bytes.len() as u64;
         self.outbox.push(bytes);
         Ok(())
     }
@@ -123,7 +113,7 @@ impl Writer {
     pub(crate) fn begin(&mut self, bytes: Bytes) -> Result<Sending, Error> {
         let sending = Sending {
             len: bytes.len(),
-            start: self.written() + self.queued() as u64,
+            start: self.written + self.queued() as u64,
         };
         self.push(bytes)?;
         Ok(sending)
@@ -131,7 +121,7 @@ impl Writer {
 
     /// How many bytes of a message have been written.
     fn written_of(&self, sending: &Sending) -> usize {
-        let written = self.written().saturating_sub(sending.start);
+        let written = self.written.saturating_sub(sending.start);
         usize::try_from(written).map_or(sending.len, |n| n.min(sending.len))
     }
 
@@ -151,19 +141,16 @@ impl Writer {
         }
     }
 
-    /// Closes stdin as soon as all that is queued has been written.
-    pub(crate) fn close(&mut self) {
+    /// Closes stdin with the step that has written all that is queued.
+    pub(super) fn close(&mut self) {
         self.closing = true;
-        self.flush_now();
     }
 
-    /// Ends the input here, whatever its source would still give; what is queued is written first. Whether there was
-    /// anything to close.
-    pub(crate) fn close_early(&mut self) -> bool {
-        let open = self.end.is_some();
+    /// Ends the input here, whatever its source would still give. Whether there was anything to close.
+    pub(super) fn close_early(&mut self) -> bool {
         self.feed = None;
-        self.close();
-        open
+        self.closing = true;
+        self.end.is_some()
     }
 
     /// The run is over: nobody will read any more. Whether there was anything to close.
@@ -181,124 +168,129 @@ impl Writer {
         (broken.untold && !broken.closed).then(|| broken.tell())
     }
 
-    /// Why the source of the input failed, once.
-    pub(crate) fn take_feed_error(&mut self) -> Option<io::Error> {
-        self.feed_error.take()
-    }
-
-    /// Writes what is queued until it is all gone, or stdin is.
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.waker.clone_from(cx.waker());
-        self.poll_flush_or(cx, no_room)
-    }
-
-    /// Writes what the pipe takes now of what is queued, also if the reactor does not know that there is room.
-    pub(crate) fn flush_now(&mut self) {
-        // A pipe forgets the waker it had when it is polled with another.
-        let waker = self.waker.clone();
-        let _ = self.poll_flush_or(&mut Context::from_waker(&waker), WriteEnd::try_write);
-    }
-
-    /// Writes once, if there is room; whether it did.
-    pub(super) fn step(&mut self, cx: &mut Context<'_>) -> bool {
-        self.waker.clone_from(cx.waker());
-        self.poll_step(cx, no_room) == Poll::Ready(Step::Moved)
-    }
-
-    fn poll_flush_or(&mut self, cx: &mut Context<'_>, or_else: TryWrite) -> Poll<()> {
-        for _ in 0..STEPS_PER_POLL {
-            if ready!(self.poll_step(cx, or_else)) == Step::Quiet {
-                return Poll::Ready(());
+    /// Writes once what is queued, and when that is all, has it passed on and closes stdin if that is to be.
+    pub(super) fn step(&mut self, turn: &mut Turn<'_, '_>, untold: &mut Untold) -> Step {
+        self.poll_feed(turn, untold);
+        match self.poll_step(turn) {
+            Ok(step) => step,
+            Err(error) => {
+                self.fail(Some(error));
+                Step::Moved
             }
         }
-        again(cx)
     }
 
-    /// `or_else` writes when the reactor knows of no room.
-    fn poll_step(&mut self, cx: &mut Context<'_>, or_else: TryWrite) -> Poll<Step> {
-        self.poll_feed(cx);
+    fn poll_step(&mut self, turn: &mut Turn<'_, '_>) -> io::Result<Step> {
         let Some(end) = &mut self.end else {
-            return Poll::Ready(Step::Quiet);
+            return Ok(Step::Quiet);
         };
-        let result = if !self.outbox.is_empty() {
+        let mut step = Step::Quiet;
+        if !self.outbox.is_empty() {
             let (slices, n) = self.outbox.slices();
-            let mut written = end.poll_write(cx, &slices[..n]);
-            if written.is_pending() {
-                written = or_else(end, cx, &slices[..n]);
+            let mut written = end.poll_write(turn.cx, &slices[..n]);
+            if written.is_pending() && turn.is_now() {
+                written = end.try_write(turn.cx, &slices[..n]);
             }
-            if written.is_pending() && self.outbox.len() >= OUTBOX_HIGH_WATER {
-                end.grow();
+            let Poll::Ready(written) = written else {
+                if self.outbox.len() >= OUTBOX_HIGH_WATER {
+                    end.grow();
+                }
+                return Ok(Step::Quiet);
+            };
+            let n = written?;
+            self.outbox.advance(n);
+            self.written += n as u64;
+            self.unflushed = true;
+            step = Step::Moved;
+            if !self.outbox.is_empty() {
+                return Ok(step);
             }
-            ready!(written).map(|n| self.wrote(n))
-        } else if self.unflushed {
-            ready!(end.poll_flush(cx)).map(|()| self.unflushed = false)
-        } else if self.feed.is_some() {
-            return Poll::Pending;
-        } else if self.closing {
-            let closed = ready!(end.poll_close(cx));
-            self.end = None;
-            closed
-        } else {
-            return Poll::Ready(Step::Quiet);
-        };
-        if let Err(error) = result {
-            self.fail(Some(error));
         }
-        Poll::Ready(Step::Moved)
+        if self.unflushed {
+            let Poll::Ready(flushed) = end.poll_flush(turn.cx) else {
+                return Ok(step);
+            };
+            flushed?;
+            self.unflushed = false;
+            step = Step::Moved;
+        }
+        if self.closing && self.feed.is_none() {
+            let Poll::Ready(closed) = end.poll_close(turn.cx) else {
+                return Ok(step);
+            };
+            self.end = None;
+            closed?;
+            step = Step::Moved;
+        }
+        Ok(step)
+    }
+
+    /// All that was queued has been written, and has been passed on.
+    fn is_idle(&self) -> bool {
+        let busy = !self.outbox.is_empty() || self.unflushed || self.closing;
+        self.end.is_none() || !busy
     }
 
     /// All that was queued has been written; an error if some of it cannot be.
-    pub(crate) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        ready!(self.poll_flush(cx));
-        Poll::Ready(self.check_loss())
+    pub(super) fn sent(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        untold: &mut Untold,
+    ) -> Option<Result<(), Error>> {
+        self.step(turn, untold);
+        self.is_idle().then(|| self.check_loss())
     }
 
     /// There is room in the queue.
-    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let flushed = self.poll_flush(cx);
-        self.check_open()?;
-        match flushed {
-            Poll::Pending if self.outbox.len() >= OUTBOX_HIGH_WATER => Poll::Pending,
-            _ => Poll::Ready(Ok(())),
+    pub(super) fn room(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        untold: &mut Untold,
+    ) -> Option<Result<(), Error>> {
+        self.step(turn, untold);
+        if let Err(error) = self.check_open() {
+            return Some(Err(error));
         }
+        (self.outbox.len() < OUTBOX_HIGH_WATER).then_some(Ok(()))
     }
 
     /// Writes straight from `slices`, once all that was queued before is gone.
-    pub(crate) fn poll_write(
+    pub(super) fn write(
         &mut self,
-        cx: &mut Context<'_>,
+        turn: &mut Turn<'_, '_>,
+        untold: &mut Untold,
         slices: &[IoSlice<'_>],
-    ) -> Poll<Result<usize, Error>> {
-        let flushed = self.poll_flush(cx);
-        self.check_open()?;
-        ready!(flushed);
-        let Some(end) = &mut self.end else {
-            return Poll::Ready(Err(Error::new(Kind::StdinClosed)));
-        };
-        let result = ready!(end.poll_write(cx, slices));
-        Poll::Ready(self.conclude(result))
-    }
-
-    /// Writes what the pipe takes now, once all that was queued before is gone; 0 if it is full.
-    pub(crate) fn try_write(&mut self, data: &[u8]) -> Result<usize, Error> {
-        self.flush_now();
-        if !self.outbox.is_empty() {
-            return Ok(0);
+    ) -> Option<Result<usize, Error>> {
+        self.step(turn, untold);
+        if let Err(error) = self.check_open() {
+            return Some(Err(error));
         }
-        self.check_open()?;
-        let Some(end) = self.end.as_mut().filter(|_| !data.is_empty()) else {
-            return Ok(0);
+        if slices.iter().all(|slice| slice.is_empty()) {
+            return Some(Ok(0));
+        }
+        let end = (self.end.as_mut()).filter(|_| self.outbox.is_empty() && !self.unflushed)?;
+        let written = match turn.is_now() {
+            true => end.try_write(turn.cx, slices),
+            false => end.poll_write(turn.cx, slices),
         };
-        let waker = self.waker.clone();
-        let cx = &mut Context::from_waker(&waker);
-        match end.try_write(cx, &[IoSlice::new(data)]) {
-            Poll::Ready(result) => {
-                let sent = self.conclude(result);
-                self.flush_now();
-                sent
+        let Poll::Ready(written) = written else {
+            return None;
+        };
+        Some(match written {
+            Ok(n) => {
+                self.written += n as u64;
+                self.unflushed = true;
+                if turn.is_now() {
+                    // Nobody may come back to have it passed on.
+                    self.step(turn, untold);
+                }
+                Ok(n)
             }
-            Poll::Pending => Ok(0),
-        }
+            Err(error) => {
+                self.fail(Some(error));
+                self.check_open().map(|()| 0)
+            }
+        })
     }
 
     /// Fails if nothing can be queued, and says why. Of what was to be queued nothing was written.
@@ -321,44 +313,24 @@ impl Writer {
         }
     }
 
-    fn conclude(&mut self, result: io::Result<usize>) -> Result<usize, Error> {
-        match result {
-            Ok(n) => {
-                self.guard.note_written(n);
-                self.unflushed = true;
-                Ok(n)
-            }
-            Err(error) => {
-                self.fail(Some(error));
-                self.check_open().map(|()| 0)
-            }
-        }
-    }
-
     /// Tops up the queue from the source of the input.
-    fn poll_feed(&mut self, cx: &mut Context<'_>) {
+    fn poll_feed(&mut self, turn: &mut Turn<'_, '_>, untold: &mut Untold) {
         for _ in 0..STEPS_PER_POLL {
             if self.outbox.len() >= OUTBOX_HIGH_WATER {
                 return;
             }
             let Some(feed) = &mut self.feed else { return };
-            match feed.as_mut().poll_next(cx) {
+            match feed.as_mut().poll_next(turn.cx) {
                 Poll::Ready(Some(Ok(bytes))) => self.outbox.push(bytes),
                 Poll::Ready(Some(Err(error))) => {
-                    self.feed_error = Some(error);
+                    untold.input = Some(error);
                     self.feed = None;
                 }
                 Poll::Ready(None) => self.feed = None,
                 Poll::Pending => return,
             }
         }
-        cx.waker().wake_by_ref();
-    }
-
-    fn wrote(&mut self, n: usize) {
-        self.outbox.advance(n);
-        self.guard.note_written(n);
-        self.unflushed = true;
+        turn.cx.waker().wake_by_ref();
     }
 
     fn fail(&mut self, error: Option<io::Error>) {
@@ -391,7 +363,6 @@ impl Broken {
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Writer")
-            .field("control", &self.guard.control)
             .field("open", &self.is_open())
             .field("queued", &self.queued())
             .field("written", &self.written())

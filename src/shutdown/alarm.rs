@@ -12,14 +12,11 @@ use tokio::{
 pub(crate) struct Alarm(Option<(Option<Id>, Pin<Box<Sleep>>)>);
 
 impl Alarm {
-    /// Whether it is time. If not the task is woken then, unless `wake` is false.
-    pub(crate) fn rings(&mut self, cx: &mut Context<'_>, at: Instant, wake: bool) -> bool {
+    /// Whether it is time. If not, the task is woken then.
+    pub(crate) fn rings(&mut self, cx: &mut Context<'_>, at: Instant) -> bool {
         // The timer knows only what the runtime has told it, and a busy task never lets it.
         if Instant::now() >= at {
             return true;
-        }
-        if !wake {
-            return false;
         }
         // A timer belongs to the runtime it was made in, and a handle may go on in another.
         let here = Handle::try_current().ok().map(|runtime| runtime.id());

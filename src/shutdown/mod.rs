@@ -22,7 +22,7 @@ mod watch;
 
 pub(crate) use alarm::Alarm;
 pub(crate) use descent::{Descent, Due};
-pub(crate) use guard::{Guard, Hold};
+pub(crate) use guard::Guard;
 pub use ladder::{Ladder, Report, Step, Taken};
 pub use on_drop::OnDrop;
 pub(crate) use watch::{Cause, Watch};

@@ -3,7 +3,7 @@
 use std::{
     future::pending,
     pin::{Pin, pin},
-    task::Context,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use futures::future::{Either, select};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::{Alarm, Ladder};
+use super::Ladder;
 use crate::error::Kind;
 
 /// Why a run was stopped.
@@ -47,7 +47,6 @@ pub(crate) struct Watch {
     /// How many bytes had moved when they last did, and when that was seen.
     moved: u64,
     last_move: Instant,
-    alarm: Alarm,
 }
 
 impl Default for Watch {
@@ -63,7 +62,6 @@ impl Default for Watch {
             started: now,
             moved: 0,
             last_move: now,
-            alarm: Alarm::default(),
         }
     }
 }
@@ -136,31 +134,34 @@ impl Watch {
         time_out.into_iter().chain(self.deadline).min()
     }
 
-    /// Why the run is to be stopped now, given how many bytes have moved in all. The task is woken when that may
-    /// change, unless `wake` is false.
-    pub(crate) fn cause(&mut self, cx: &mut Context<'_>, moved: u64, wake: bool) -> Option<Cause> {
-        if let (Some(token), Some(cancelled)) = (&self.token, &mut self.cancelled) {
-            if token.is_cancelled() || (wake && cancelled.as_mut().poll(cx).is_ready()) {
-                return Some(Cause::Cancelled);
-            }
+    /// The run has been cancelled; the task is woken when it is.
+    pub(crate) fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.cancelled {
+            Some(cancelled) => cancelled.as_mut().poll(cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Why the run is to be stopped `now`, given how many bytes have moved in all; if it is not, when to ask again.
+    pub(crate) fn cause(&mut self, now: Instant, moved: u64) -> Result<Cause, Option<Instant>> {
+        if (self.token.as_ref()).is_some_and(|token| token.is_cancelled()) {
+            return Ok(Cause::Cancelled);
         }
         if self.moved != moved {
             self.moved = moved;
-            if self.silence.is_some() {
-                self.last_move = Instant::now();
-            }
+            self.last_move = now;
         }
         let deadline = self.deadline(self.started);
         let silence = (self.silence).and_then(|silence| self.last_move.checked_add(silence));
-        let next = deadline.into_iter().chain(silence).min()?;
-        if !self.alarm.rings(cx, next, wake) {
-            return None;
+        let next = deadline.into_iter().chain(silence).min();
+        match next {
+            Some(next) if now >= next => Ok(match (deadline, self.silence) {
+                (Some(deadline), _) if deadline == next => {
+                    Cause::Deadline(deadline.saturating_duration_since(self.started))
+                }
+                (_, silence) => Cause::Silence(silence.unwrap_or_default()),
+            }),
+            next => Err(next),
         }
-        Some(match (deadline, self.silence) {
-            (Some(deadline), _) if deadline == next => {
-                Cause::Deadline(deadline.saturating_duration_since(self.started))
-            }
-            (_, silence) => Cause::Silence(silence.unwrap_or_default()),
-        })
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use futures::{Sink, Stream, stream::FusedStream};
 use process_io::{
-    Builder, Collect, Control, Drain, Error, Event, Exchange, Input, Limit, Limits, Line,
+    Builder, Collect, Control, Drain, Error, Event, Exchange, Input, Ladder, Limit, Limits, Line,
     LineBlock, Lines, Output, Overflow, ProcessIOWrapper, ProcessIo, ReadSource, Recv, RecvHalf,
     Redirect, SendHalf, Signal, Source, UnsplitError,
     transport::{Parts, Process, memory},
@@ -110,12 +110,20 @@ async fn every_future_is_send() {
     check(io.control().wait());
     check(child.signalled());
 
-    let (send, recv) = io.split();
+    let (mut send, mut recv) = io.into_split();
     check(send.send(""));
+    check(send.send_timeout("", second));
+    check(recv.recv_for(Source::Stdout, second));
+    check(recv.recv_until_quiet(Source::Stdout, second, second));
+    check(recv.recv_line(Source::Stdout));
+    check(recv.expect(""));
+    check(recv.copy_to(Source::Stdout, &mut tokio::io::sink()));
+    check(recv.shutdown(Ladder::kill()));
     check(recv.recv(Source::Stdout));
     check(recv.recv_timeout(Source::Stdout, second));
     check(recv.wait());
 
+    let io = ProcessIo::unsplit(send, recv).unwrap();
     let mut file = ProcessIOWrapper::from(io);
     check(file.skip(1));
     check(file.into_inner().into_future());

@@ -72,7 +72,7 @@ type Dropped = Pin<Box<dyn Future<Output = ()>>>;
 /// Drops the handle in some way.
 type Way = fn(ProcessIo) -> Dropped;
 
-const WAYS: [(&str, Way); 14] = [
+const WAYS: [(&str, Way); 17] = [
     ("handle", |io| Box::pin(async move { drop(io) })),
     ("boxed", |io| {
         Box::pin(async move { drop(Box::new(Some(io)) as Box<dyn Send>) })
@@ -124,6 +124,29 @@ const WAYS: [(&str, Way); 14] = [
             let (send, recv) = io.into_split();
             drop(recv);
             drop(send);
+        })
+    }),
+    ("halves, the sending one first", |io| {
+        Box::pin(async move {
+            let (send, recv) = io.into_split();
+            drop(send);
+            drop(recv);
+        })
+    }),
+    ("halves in one value", |io| {
+        Box::pin(async move { drop(io.into_split()) })
+    }),
+    ("halves in a time-out", |io| {
+        Box::pin(async move {
+            let (mut send, mut recv) = io.into_split();
+            let both = async move {
+                let feed = async move {
+                    pending::<()>().await;
+                    drop(send.send("more").await);
+                };
+                tokio::join!(feed, recv.recv(Source::Stdout))
+            };
+            assert!(timeout(Duration::from_millis(1), both).await.is_err());
         })
     }),
     ("halves of one pattern", |io| {

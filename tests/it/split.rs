@@ -1,7 +1,7 @@
-//! The two directions apart, lent or owned, and put together again.
+//! The two directions apart, and put together again.
 
 use futures::{SinkExt, StreamExt, TryStreamExt, stream};
-use process_io::{Event, ProcessIo, Recv, Source, transport::memory};
+use process_io::{Event, Limits, Overflow, ProcessIo, Recv, Source, transport::memory};
 use tokio::io::AsyncReadExt;
 
 use crate::support::{GENEROUS, assert_bytes, child, child_line, pattern, within};
@@ -11,10 +11,9 @@ fn spawn(args: &[&str]) -> ProcessIo {
 }
 
 #[tokio::test]
-async fn lent_halves_work_at_the_same_time() {
-    let mut io = spawn(&["echo"]);
+async fn halves_work_at_the_same_time_in_one_task() {
     let data = pattern(8_000_000);
-    let (send, recv) = ProcessIo::split(&mut io);
+    let (mut send, mut recv) = spawn(&["echo"]).into_split();
     let mut heard = Vec::new();
     let writer = async {
         send.send(data.clone()).await.unwrap();
@@ -28,8 +27,8 @@ async fn lent_halves_work_at_the_same_time() {
     };
     within(async { tokio::join!(writer, reader) }).await;
     assert_bytes(heard, data);
-    assert!(within(io.wait()).await.unwrap().success());
-    assert_eq!(io.written(), 8_000_000);
+    assert!(within(recv.wait()).await.unwrap().success());
+    assert_eq!(send.written(), 8_000_000);
 }
 
 async fn two_tasks() {
@@ -169,4 +168,86 @@ async fn a_half_closes_the_stdin_of_any_transport() {
     within(child.stdin.read_to_end(&mut heard)).await.unwrap();
     assert_eq!(heard, b"");
     drop(send);
+}
+
+/// Whatever is awaited, all the pipes move: neither half needs the other to be polled.
+#[tokio::test]
+async fn either_half_moves_all_the_pipes() {
+    let data = pattern(1_000_000);
+    let (mut send, mut recv) = spawn(&["echo"]).into_split();
+    // The child takes no more input until its output is read.
+    within(send.send(data.clone())).await.unwrap();
+    within(send.send(data.clone())).await.unwrap();
+    send.close_stdin();
+    let mut heard = Vec::new();
+    while let Some(piece) = within(recv.recv(Source::Stdout)).await.unwrap() {
+        heard.extend_from_slice(&piece);
+    }
+    assert_bytes(heard, [data.clone(), data.clone()].concat());
+
+    let (mut send, mut recv) = spawn(&["echo"]).into_split();
+    within(send.feed(data.clone().into())).await.unwrap();
+    let (mut heard, mut len) = (Vec::new(), data.len());
+    while heard.len() < len {
+        let piece = within(recv.recv(Source::Stdout)).await.unwrap().unwrap();
+        if heard.is_empty() {
+            // What is queued from here on is written by the other half.
+            send.start_send_unpin("the end".into()).unwrap();
+            len += 7;
+        }
+        heard.extend_from_slice(&piece);
+    }
+    assert!(heard.ends_with(b"the end"));
+}
+
+/// What is queued is written first, and the child sees the end of its input also if nothing is awaited.
+#[tokio::test]
+async fn a_sending_half_that_is_dropped_closes_stdin_after_what_is_queued() {
+    let data = pattern(1_000_000);
+    let (mut send, mut recv) = spawn(&["sink"]).into_split();
+    within(send.feed(data.into())).await.unwrap();
+    drop(send);
+    let answer = within(recv.recv(Source::Stdout)).await.unwrap().unwrap();
+    assert!(answer.starts_with(b"1000000 "), "{answer:?}");
+
+    let (mut send, recv) = spawn(&["sink"]).into_split();
+    within(send.send("four")).await.unwrap();
+    let control = recv.control();
+    drop(send);
+    assert!(within(control.wait()).await.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_receiving_half_that_is_dropped_closes_the_outputs() {
+    let (mut send, recv) = spawn(&["flood", "both"]).into_split();
+    drop(recv);
+    let control = send.control();
+    // Whether it is killed by the pipe or fails.
+    assert!(!within(control.wait()).await.unwrap().success());
+    let error = within(send.send(pattern(1_000_000))).await.unwrap_err();
+    assert!(error.is_broken_pipe(), "{error:?}");
+}
+
+/// An output that nobody takes is back-pressure for the sending half: the other half may still come for it.
+#[tokio::test]
+async fn a_limit_of_the_output_does_not_fail_the_sending_half() {
+    let io = ProcessIo::builder(child(&["echo"]));
+    let limits = Limits::default().stdout(100_000, Overflow::Fail);
+    let (mut send, mut recv) = io.limits(limits).spawn().unwrap().into_split();
+    let data = pattern(2_000_000);
+    let writer = async {
+        within(send.send(data.clone())).await.unwrap();
+        send.close_stdin();
+    };
+    let reader = async {
+        let mut heard = Vec::new();
+        while heard.len() < data.len() {
+            // Not at once, so that there is more than the limit allows.
+            tokio::task::yield_now().await;
+            heard.extend_from_slice(&within(recv.recv(Source::Stdout)).await.unwrap().unwrap());
+        }
+        heard
+    };
+    let ((), heard) = tokio::join!(writer, reader);
+    assert_bytes(heard, data.clone());
 }

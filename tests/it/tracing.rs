@@ -216,14 +216,13 @@ async fn of_a_wrapper() {
 }
 
 #[tokio::test]
-async fn of_lent_halves() {
+async fn of_halves_at_the_same_time() {
     let (notes, _guard) = Notes::take();
-    let mut io = script().spawn().unwrap();
-    let (send, recv) = ProcessIo::split(&mut io);
+    let (mut send, mut recv) = script().spawn().unwrap().into_split();
     let (sent, status) = within(async { tokio::join!(send.send(INPUT), recv.wait()) }).await;
     sent.unwrap();
     assert_eq!(status.unwrap().code(), Some(3));
-    drop(io);
+    drop((send, recv));
     assert_complete(&notes);
 }
 

@@ -1,0 +1,229 @@
+//! [`Streams`]: all that comes out of a child, and out of the stages of a pipeline.
+
+use std::{process::ExitStatus, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{
+    Turn, Wants,
+    read::{Reader, Step},
+    tee::Tee,
+    untold::Untold,
+};
+use crate::{
+    event::Source,
+    limits::{Limit, Limits, MAX_PASSED_OVER},
+    output::StageOutput,
+    transport::{Process, ReadEnd, StageParts},
+};
+
+/// All that is read. They take turns: stdout, stderr, and the stderr of each stage but the last.
+pub(crate) struct Streams {
+    pub(super) stdout: Reader,
+    pub(super) stderr: Reader,
+    /// The stages of a pipeline, in order; none, if it is a single child.
+    pub(super) stages: Vec<Stage>,
+    /// Whose turn it is when several have something.
+    turn: usize,
+    /// How many times in a row the one whose turn it was had nothing.
+    passed_over: u8,
+}
+
+/// A stage of a pipeline. What is read of the last one is not here, and its `stderr` is closed.
+pub(super) struct Stage {
+    pub(super) stderr: Reader,
+    process: Arc<dyn Process>,
+    command: Arc<str>,
+    /// What it writes for the next one, if that comes by here.
+    tee: Option<Tee>,
+}
+
+impl Stage {
+    pub(super) fn status(&self) -> Option<ExitStatus> {
+        Arc::clone(&self.process).try_wait().ok().flatten()
+    }
+}
+
+impl Streams {
+    pub(super) fn new(
+        stdout: Option<ReadEnd>,
+        stderr: Option<ReadEnd>,
+        stages: Vec<StageParts>,
+        limits: Limits,
+    ) -> Self {
+        let limit = limits.get(Source::Stderr);
+        let stage = |parts: StageParts| Stage {
+            stderr: Reader::new(parts.stderr, limit),
+            process: parts.process,
+            command: parts.command,
+            tee: parts.tee.map(Tee::new),
+        };
+        Self {
+            stdout: Reader::new(stdout, limits.get(Source::Stdout)),
+            stderr: Reader::new(stderr, limit),
+            stages: stages.into_iter().map(stage).collect(),
+            turn: 0,
+            passed_over: 0,
+        }
+    }
+
+    pub(super) fn get(&self, source: Source) -> &Reader {
+        match source {
+            Source::Stdout => &self.stdout,
+            Source::Stderr => &self.stderr,
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, source: Source) -> &mut Reader {
+        match source {
+            Source::Stdout => &mut self.stdout,
+            Source::Stderr => &mut self.stderr,
+        }
+    }
+
+    pub(super) fn set_limit(&mut self, source: Source, limit: Limit) {
+        self.get_mut(source).inbox.set_limit(limit);
+        if source == Source::Stderr {
+            for stage in &mut self.stages {
+                stage.stderr.inbox.set_limit(limit);
+            }
+        }
+    }
+
+    /// All that is read, in turn.
+    pub(super) fn readers(&self) -> impl Iterator<Item = &Reader> {
+        let stages = self.stages.iter().map(|stage| &stage.stderr);
+        [&self.stdout, &self.stderr].into_iter().chain(stages)
+    }
+
+    pub(super) fn readers_mut(&mut self) -> impl Iterator<Item = &mut Reader> {
+        let stages = self.stages.iter_mut().map(|stage| &mut stage.stderr);
+        [&mut self.stdout, &mut self.stderr]
+            .into_iter()
+            .chain(stages)
+    }
+
+    /// What is copied between the stages.
+    pub(super) fn tees(&self) -> impl Iterator<Item = &Tee> {
+        self.stages.iter().filter_map(|stage| stage.tee.as_ref())
+    }
+
+    /// Nothing more will come of anything.
+    pub(super) fn is_closed(&self) -> bool {
+        self.readers().all(Reader::is_closed) && self.tees().all(Tee::is_closed)
+    }
+
+    /// How many bytes have come in all.
+    pub(super) fn moved(&self) -> u64 {
+        let read: u64 = self.readers().map(Reader::received).sum();
+        read + self.tees().map(Tee::taken).sum::<u64>()
+    }
+
+    pub(super) fn close(&mut self) {
+        self.readers_mut().for_each(Reader::close);
+        for stage in &mut self.stages {
+            stage.tee.iter_mut().for_each(Tee::close);
+        }
+    }
+
+    /// Moves each once, as far as is wanted; what all of them did. With `ask` the kernel is asked where the reactor knows of
+    /// nothing.
+    pub(super) fn step(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        wants: Wants,
+        ask: bool,
+        untold: &mut Untold,
+    ) -> Step {
+        let mut all = Step::Quiet;
+        for source in Source::BOTH {
+            let step = (self.get_mut(source)).poll_step(turn.cx, wants.of(source), ask);
+            all = all.max(step.unwrap_or_else(|error| {
+                untold.read[source as usize] = Some(error);
+                Step::Moved
+            }));
+        }
+        let want = wants.of_stages();
+        for stage in &mut self.stages {
+            // Nobody is told of a stage's stderr that cannot be read: no answer depends on it.
+            let step = stage.stderr.poll_step(turn.cx, want, ask);
+            all = all.max(step.unwrap_or(Step::Moved));
+            let Some(tee) = &mut stage.tee else { continue };
+            all = all.max(tee.poll_step(turn.cx, ask).unwrap_or_else(|error| {
+                untold.copy = Some((Arc::clone(&stage.command), error));
+                Step::Moved
+            }));
+        }
+        all
+    }
+
+    fn reader_mut(&mut self, at: usize) -> &mut Reader {
+        match at.checked_sub(2) {
+            None if at == Source::Stdout as usize => &mut self.stdout,
+            None => &mut self.stderr,
+            Some(stage) => &mut self.stages[stage].stderr,
+        }
+    }
+
+    /// A task that never has to wait keeps the reactor from telling about the stream whose turn it is: it is asked now and then.
+    pub(super) fn give_turn(&mut self, untold: &mut Untold) {
+        if self.passed_over >= MAX_PASSED_OVER {
+            self.passed_over = 0;
+            if let (Err(error), 0..2) = (self.reader_mut(self.turn).try_piece(), self.turn) {
+                untold.read[self.turn] = Some(error);
+            }
+        }
+    }
+
+    /// Of stdout and stderr, whose turn it is.
+    pub(super) fn turn_of_both(&self) -> [Source; 2] {
+        let first = match self.turn {
+            1 => Source::Stderr,
+            _ => Source::Stdout,
+        };
+        [first, first.other()]
+    }
+
+    /// The stream `at` has had something: next it is another's turn.
+    pub(super) fn end_turn(&mut self, at: usize) {
+        self.passed_over = match at == self.turn {
+            true => 0,
+            false => self.passed_over + 1,
+        };
+        self.turn = (at + 1) % (2 + self.stages.len());
+    }
+
+    /// Takes a piece of the first in turn that has one; of which stage it is, and of which of its streams.
+    pub(super) fn take_any(&mut self) -> Option<(usize, Source, Bytes)> {
+        let n = 2 + self.stages.len();
+        let in_turn = (self.turn..n).chain(0..self.turn);
+        let (at, data) = (in_turn.into_iter())
+            .find_map(|at| Some((at, self.reader_mut(at).take(usize::MAX)?)))?;
+        self.end_turn(at);
+        let last = self.stages.len().saturating_sub(1);
+        Some(match at.checked_sub(2) {
+            None => (last, Source::BOTH[at], data),
+            Some(stage) => (stage, Source::Stderr, data),
+        })
+    }
+
+    /// How each stage did. What was collected of its stderr is in `stderr`; of the last one, that is ours.
+    pub(super) fn outputs(&self, mut stderr: Vec<Bytes>, of_last: &Bytes) -> Vec<StageOutput> {
+        if let Some(bytes) = stderr.last_mut() {
+            *bytes = of_last.clone();
+        }
+        let mut outputs: Vec<_> = (self.stages.iter().zip(stderr))
+            .map(|(stage, bytes)| StageOutput {
+                command: Arc::clone(&stage.command),
+                status: stage.status(),
+                stderr: bytes,
+                stderr_omitted: stage.stderr.inbox.omitted(),
+                usage: stage.process.usage(),
+            })
+            .collect();
+        if let Some(output) = outputs.last_mut() {
+            output.stderr_omitted = self.stderr.inbox.omitted();
+        }
+        outputs
+    }
+}

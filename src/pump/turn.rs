@@ -1,0 +1,86 @@
+//! [`Turn`]: one poll of a pump.
+
+use std::task::{Context, Poll};
+
+use tokio::time::Instant;
+
+/// One poll of a [`Pump`](super::Pump), on behalf of the task of `cx`.
+#[allow(unreachable_pub, missing_debug_implementations)] // Public only in name: a sealed trait has it.
+pub struct Turn<'a, 'b> {
+    pub(super) cx: &'a mut Context<'b>,
+    mode: Mode,
+    /// When the task is to be woken, whatever moves.
+    wake_at: Option<Instant>,
+}
+
+/// Whether what the reactor has told is trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// It is, and the task is woken when there is more.
+    Wait,
+    /// The kernel is asked where the reactor knows of nothing, and nothing is waited for.
+    Now,
+}
+
+impl<'a, 'b> Turn<'a, 'b> {
+    pub(crate) fn new(cx: &'a mut Context<'b>) -> Self {
+        Self::of(cx, Mode::Wait)
+    }
+
+    /// A turn that does not wait.
+    pub(super) fn now(cx: &'a mut Context<'b>) -> Self {
+        Self::of(cx, Mode::Now)
+    }
+
+    fn of(cx: &'a mut Context<'b>, mode: Mode) -> Self {
+        Self {
+            cx,
+            mode,
+            wake_at: None,
+        }
+    }
+
+    /// The same turn, which asks the kernel for once.
+    pub(super) fn asking(&mut self) -> Turn<'_, 'b> {
+        Turn::of(self.cx, Mode::Now)
+    }
+
+    pub(super) fn is_now(&self) -> bool {
+        self.mode == Mode::Now
+    }
+
+    /// Whether it is `at`. If not, the task is woken then.
+    pub(super) fn is_due(&mut self, at: Instant) -> bool {
+        // Not asked of a timer: that knows only what the runtime has told it, and a busy task never lets it.
+        let is_due = Instant::now() >= at;
+        if !is_due {
+            self.wake_at(at);
+        }
+        is_due
+    }
+
+    /// The task is woken then, if not before.
+    pub(super) fn wake_at(&mut self, at: Instant) {
+        self.wake_at = self.wake_at.map_or(Some(at), |next| Some(next.min(at)));
+    }
+
+    /// The first of the times at which the task is to be woken.
+    pub(super) fn take_wake_at(&mut self) -> Option<Instant> {
+        self.wake_at.take().filter(|_| !self.is_now())
+    }
+
+    /// The task is polled again.
+    pub(super) fn wake(&self) {
+        self.cx.waker().wake_by_ref();
+    }
+
+    /// Lets other tasks run, and is polled again.
+    pub(super) fn again<T>(&self) -> Poll<T> {
+        self.wake();
+        Poll::Pending
+    }
+
+    pub(crate) fn cx(&mut self) -> &mut Context<'b> {
+        self.cx
+    }
+}
