@@ -95,7 +95,8 @@ impl Pump {
             if let Some(answer) = ready(self, turn) {
                 return Poll::Ready(answer);
             }
-            if self.pass(turn, wants) {
+            // What `ready` has written is a sign of life too.
+            if self.pass(turn, wants) || (turn.take_wrote() && self.stop.watch.is_some()) {
                 continue;
             }
             if let Some(error) = self.why_stuck(wants) {

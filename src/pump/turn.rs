@@ -11,6 +11,8 @@ pub struct Turn<'a, 'b> {
     mode: Mode,
     /// When the task is to be woken, whatever moves.
     wake_at: Option<Instant>,
+    /// Something was written since this was last asked for.
+    wrote: bool,
 }
 
 /// Whether what the reactor has told is trusted.
@@ -37,6 +39,7 @@ impl<'a, 'b> Turn<'a, 'b> {
             cx,
             mode,
             wake_at: None,
+            wrote: false,
         }
     }
 
@@ -47,6 +50,14 @@ impl<'a, 'b> Turn<'a, 'b> {
 
     pub(super) fn is_now(&self) -> bool {
         self.mode == Mode::Now
+    }
+
+    pub(super) fn note_written(&mut self) {
+        self.wrote = true;
+    }
+
+    pub(super) fn take_wrote(&mut self) -> bool {
+        std::mem::take(&mut self.wrote)
     }
 
     /// Whether it is `at`. If not, the task is woken then.

@@ -200,6 +200,7 @@ impl Writer {
             let n = written?;
             self.outbox.advance(n);
             self.written += n as u64;
+            turn.note_written();
             self.unflushed = true;
             step = Step::Moved;
             if !self.outbox.is_empty() {
