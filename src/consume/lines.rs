@@ -94,12 +94,10 @@ impl<T: Receive> Stream for Lines<T> {
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let source = self.source;
-        let mut io = self.io.io();
         let line = match source {
-            Some(source) => take_plain_line(&mut io.pump, source),
-            None => take_plain_line_of_any(&mut io.pump),
+            Some(source) => take_plain_line(&mut self.io.io().pump, source),
+            None => take_plain_line_of_any(&mut self.io.io().pump),
         };
-        drop(io);
         match line {
             Some(line) => Poll::Ready(Some(Ok(line))),
             None => self.poll_other(cx),
@@ -144,7 +142,8 @@ impl ProcessIo {
     ///
     /// Cancel safe: a line that has not ended stays in the handle.
     pub async fn recv_line(&mut self, source: Source) -> Result<Option<Line>> {
-        recv_line(self, source).await
+        let line = poll_fn(|cx| poll_recv_line(self, cx, source)).await;
+        line.transpose()
     }
 
     /// The lines of stdout. stderr is received meanwhile and kept, as its [limit](crate::Limits) says.
@@ -189,7 +188,8 @@ impl RecvHalf {
     ///
     /// Cancel safe: a line that has not ended stays in the handle.
     pub async fn recv_line(&mut self, source: Source) -> Result<Option<Line>> {
-        recv_line(self, source).await
+        let line = poll_fn(|cx| poll_recv_line(self, cx, source)).await;
+        line.transpose()
     }
 
     /// The lines of stdout; see [`ProcessIo::stdout_lines`].
@@ -213,13 +213,15 @@ impl RecvHalf {
     }
 }
 
-async fn recv_line(io: &mut impl Receive, source: Source) -> Result<Option<Line>> {
-    let line = poll_fn(|cx| {
-        let plain = take_plain_line(&mut io.io().pump, source);
-        match plain {
-            Some(line) => Poll::Ready(Some(Ok(line))),
-            None => io.poll(cx, |pump, turn| poll_line(pump, turn, source)),
-        }
-    });
-    line.await.transpose()
+#[inline]
+fn poll_recv_line(
+    io: &mut impl Receive,
+    cx: &mut Context<'_>,
+    source: Source,
+) -> Poll<Option<Result<Line>>> {
+    let plain = take_plain_line(&mut io.io().pump, source);
+    match plain {
+        Some(line) => Poll::Ready(Some(Ok(line))),
+        None => io.poll(cx, |pump, turn| poll_line(pump, turn, source)),
+    }
 }

@@ -29,6 +29,7 @@ pub trait Handle {
 }
 
 impl Handle for ProcessIo {
+    #[inline]
     fn io(&mut self) -> impl DerefMut<Target = ProcessIo> {
         self
     }
@@ -43,6 +44,7 @@ impl Handle for ProcessIo {
 }
 
 impl Handle for RecvHalf {
+    #[inline]
     fn io(&mut self) -> impl DerefMut<Target = ProcessIo> {
         self.lock()
     }
@@ -57,6 +59,7 @@ impl Handle for RecvHalf {
 }
 
 impl Handle for SendHalf {
+    #[inline]
     fn io(&mut self) -> impl DerefMut<Target = ProcessIo> {
         self.lock()
     }
@@ -71,6 +74,7 @@ impl Handle for SendHalf {
 }
 
 impl<H: Handle> Handle for &mut H {
+    #[inline]
     fn io(&mut self) -> impl DerefMut<Target = ProcessIo> {
         H::io(self)
     }

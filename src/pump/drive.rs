@@ -44,8 +44,9 @@ pub struct Pump {
     pub(crate) line_options: LineOptions,
     /// Of all that is taken apart, of both streams.
     pub(crate) charge: Charge,
-    /// How many pieces were received in a row without a look at anything else.
-    pub(super) hasty: u8,
+    /// How many pieces were received in a row without a look at anything else, and which stream has just been found empty so.
+    hasty: u8,
+    empty: Option<Source>,
     /// A pipe was still open when the run was over.
     pub(super) pipes_held: bool,
     pub(super) elapsed: Option<Duration>,
@@ -69,6 +70,7 @@ impl Pump {
             line_options: LineOptions::default(),
             charge: Charge::default(),
             hasty: 0,
+            empty: None,
             pipes_held: false,
             elapsed: None,
             waker: Waker::noop().clone(),
@@ -145,7 +147,9 @@ impl Pump {
         // What is in the pipe of a dead child will raise no further event; that of one that has been stopped is read before the
         // stop is told.
         let ask = turn.is_now() || !self.exit.is_running() || self.untold.stopped.is_some();
-        let step = self.streams.step(turn, wants, ask, &mut self.untold);
+        let empty = self.empty.take();
+        let untold = &mut self.untold;
+        let step = self.streams.step(turn, wants, empty, ask, untold);
         let flow = if self.is_owed(wants) {
             Flow::Owing
         } else if self.streams.is_closed() {
@@ -375,7 +379,11 @@ impl Pump {
         self.hasty += 1;
         let reader = self.streams.get_mut(source);
         match reader.poll_step(turn.cx, Want::PIECE, turn.is_now()) {
-            Ok(step) => step == Step::Moved,
+            Ok(Step::Moved) => true,
+            Ok(_) => {
+                self.empty = Some(source);
+                false
+            }
             Err(error) => {
                 self.untold.read[source as usize] = Some(error);
                 true
@@ -417,6 +425,10 @@ impl Pump {
     fn why_stuck(&mut self, wants: Wants) -> Option<Error> {
         if let Some(error) = self.take_stopped_error() {
             return Some(error);
+        }
+        // Nearly always.
+        if !self.streams.readers().any(Reader::is_full_or_over) {
+            return None;
         }
         match self.stop.is_cut() && !self.is_settled() {
             // What has been begun is finished first.

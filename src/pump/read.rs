@@ -195,6 +195,12 @@ impl Reader {
             && self.inbox.room() == 0
     }
 
+    /// There is more than the limit allows, or reading has stopped to hold the child back.
+    #[inline]
+    pub(super) fn is_full_or_over(&self) -> bool {
+        self.inbox.is_over() || self.is_blocked()
+    }
+
     /// Reading has stopped to hold the child back, and as much as the limit allows is wanted.
     pub(super) fn is_held_back(&self, want: Want) -> bool {
         want.when != When::Later

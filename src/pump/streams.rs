@@ -126,17 +126,21 @@ impl Streams {
         }
     }
 
-    /// Moves each once, as far as is wanted; what all of them did. With `ask` the kernel is asked where the reactor knows of
-    /// nothing.
+    /// Moves each but `empty` once, as far as is wanted; what all of them did. With `ask` the kernel is asked where the reactor
+    /// knows of nothing.
     pub(super) fn step(
         &mut self,
         turn: &mut Turn<'_, '_>,
         wants: Wants,
+        empty: Option<Source>,
         ask: bool,
         untold: &mut Untold,
     ) -> Step {
         let mut all = Step::Quiet;
         for source in Source::BOTH {
+            if empty == Some(source) {
+                continue;
+            }
             let step = (self.get_mut(source)).poll_step(turn.cx, wants.of(source), ask);
             all = all.max(step.unwrap_or_else(|error| {
                 untold.read[source as usize] = Some(error);
