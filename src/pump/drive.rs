@@ -221,16 +221,9 @@ impl Pump {
     fn record(&self) {
         let span = &self.guard.span;
         span.written(self.writer.written());
-        let [stdout, rest @ ..] = &*self
-            .streams
-            .readers()
-            .map(Reader::received)
-            .collect::<Vec<_>>()
-        else {
-            return;
-        };
-        span.received(Source::Stdout, *stdout);
-        span.received(Source::Stderr, rest.iter().sum());
+        span.received(Source::Stdout, self.streams.stdout.received());
+        let others = self.streams.readers().skip(1);
+        span.received(Source::Stderr, others.map(Reader::received).sum());
     }
 
     /// How many bytes have moved in all.
@@ -282,16 +275,20 @@ impl Pump {
     /// Writes what stdin takes now of what is queued.
     pub(crate) fn flush_now(&mut self) {
         self.now(|pump, turn| {
-            let mut steps = 0..STEPS_PER_POLL;
-            while steps.next().is_some() && pump.writer.step(turn, &mut pump.untold) == Step::Moved
-            {
+            for _ in 0..STEPS_PER_POLL {
+                if pump.writer.step(turn, &mut pump.untold) != Step::Moved {
+                    break;
+                }
             }
         });
     }
 
-    /// The child's output is not wanted any more.
+    /// Nobody will take what is read.
     pub(crate) fn close_outputs(&mut self) {
-        self.streams.close();
+        for reader in self.streams.readers_mut() {
+            reader.close();
+            drop(reader.take_all());
+        }
     }
 
     /// What ends the run early.

@@ -174,3 +174,97 @@ fn earlier(since: Instant, cap: Duration, last: Instant, idle: Duration) -> Opti
         (cap, idle) => cap.or(idle),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::ready, task::Waker};
+
+    use futures::FutureExt;
+
+    use super::*;
+    use crate::{error::Secrets, sys::exit_status};
+
+    struct Exits(Option<ExitStatus>);
+
+    impl Process for Exits {
+        fn wait(self: Arc<Self>) -> BoxFuture<'static, io::Result<ExitStatus>> {
+            ready(self.0.ok_or_else(|| io::ErrorKind::Other.into())).boxed()
+        }
+
+        fn signal(&self, _: Signal) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A child whose exit has been seen, and whether all has been read for each kind of flow.
+    fn drained(drain: Drain) -> [bool; 4] {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut turn = Turn::new(&mut cx);
+        let process: Arc<dyn Process> = Arc::new(Exits(Some(exit_status(3))));
+        let control = Control::new(Arc::clone(&process), None, Secrets::default());
+        let mut exit = Exit::new(&control, drain);
+        let flows = [Flow::Closed, Flow::Owing, Flow::Busy, Flow::Silent];
+        assert!(exit.is_running());
+        assert_eq!(
+            flows.map(|flow| exit.is_drained(&mut turn, flow)),
+            [false; 4]
+        );
+        assert!(exit.poll_seen(&mut turn, &process) && !exit.is_running());
+        assert!(!exit.poll_seen(&mut turn, &process));
+        assert_eq!(exit.status, Some(exit_status(3)));
+        let drained = flows.map(|flow| exit.is_drained(&mut turn, flow));
+        assert!(!exit.is_over());
+        exit.finish();
+        assert!(exit.is_over());
+        drained
+    }
+
+    #[test]
+    fn what_a_drain_waits_for() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let linger = |idle, cap| Drain::Linger { idle, cap };
+        for (drain, expected) in [
+            (Drain::UntilEof, [true, false, false, false]),
+            (Drain::Immediate, [true, false, true, true]),
+            (linger(HOUR, HOUR), [true, false, false, false]),
+            (linger(Duration::ZERO, HOUR), [true, false, true, true]),
+            (linger(HOUR, Duration::ZERO), [true, false, true, true]),
+            (
+                linger(Duration::MAX, Duration::MAX),
+                [true, false, false, false],
+            ),
+        ] {
+            assert_eq!(drained(drain), expected, "{drain:?}");
+        }
+    }
+
+    #[test]
+    fn an_exit_that_cannot_be_waited_for_is_one() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let process: Arc<dyn Process> = Arc::new(Exits(None));
+        let control = Control::new(Arc::clone(&process), None, Secrets::default());
+        let mut exit = Exit::new(&control, Drain::default());
+        assert!(exit.poll_seen(&mut Turn::new(&mut cx), &process));
+        assert!(exit.status.is_none() && exit.error.is_some());
+    }
+
+    #[test]
+    fn a_drain_without_end_can_be_bounded() {
+        let process: Arc<dyn Process> = Arc::new(Exits(None));
+        let control = Control::new(process, None, Secrets::default());
+        for endless in [
+            Drain::UntilEof,
+            Drain::Linger {
+                idle: Duration::MAX,
+                cap: Duration::MAX,
+            },
+        ] {
+            let mut exit = Exit::new(&control, endless);
+            exit.bound_drain();
+            let Drain::Linger { cap, .. } = exit.drain else {
+                panic!("{:?}", exit.drain);
+            };
+            assert_eq!(cap, DEFAULT_DRAIN_CAP);
+        }
+    }
+}

@@ -95,3 +95,27 @@ impl<'a, 'b> Turn<'a, 'b> {
         self.cx
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{task::Waker, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn the_first_of_the_times_to_come_is_kept() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let (now, hour) = (Instant::now(), Duration::from_secs(3600));
+        let mut turn = Turn::new(&mut cx);
+        assert!(turn.is_due(now));
+        assert_eq!(turn.take_wake_at(), None);
+        assert!(!turn.is_due(now + 2 * hour) && !turn.is_due(now + hour));
+        turn.wake_at(now + 3 * hour);
+        assert_eq!(turn.take_wake_at(), Some(now + hour));
+        assert_eq!(turn.take_wake_at(), None);
+        // Who does not wait is not woken.
+        let mut asking = turn.asking();
+        assert!(asking.is_now() && !asking.is_due(now + hour));
+        assert_eq!(asking.take_wake_at(), None);
+    }
+}

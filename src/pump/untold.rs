@@ -54,3 +54,19 @@ impl Untold {
         cut
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_is_told_once_of_each_stream_that_was_open() {
+        let mut untold = Untold::default();
+        assert!(!untold.take_cut(&Source::BOTH));
+        untold.cut(|source| source == Source::Stdout);
+        assert!(untold.is_cut(Source::Stdout) && !untold.is_cut(Source::Stderr));
+        assert!(!untold.take_cut(&[Source::Stderr]) && untold.cut_event);
+        assert!(untold.take_cut(&Source::BOTH) && !untold.cut_event);
+        assert!(!untold.take_cut(&Source::BOTH));
+    }
+}

@@ -172,3 +172,91 @@ impl Descent {
         self.step_began = now;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{signal::Signal, sys::exit_status};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn begin(ladder: Ladder) -> (Descent, Instant) {
+        let now = Instant::now();
+        (Descent::new(ladder, false, now), now)
+    }
+
+    fn asks() -> Ladder {
+        Ladder::new()
+            .close_stdin(SECOND)
+            .signal(Signal::TERM, 2 * SECOND)
+    }
+
+    const KILL: Due = Due::Step(Step::Signal(Signal::KILL));
+
+    #[test]
+    fn each_step_has_its_time() {
+        let (mut descent, start) = begin(asks());
+        let at = |seconds| start + seconds * SECOND;
+        assert_eq!(descent.due(at(0), false), Due::Step(Step::CloseStdin));
+        assert_eq!(descent.due(at(0), false), Due::Nothing);
+        assert_eq!(descent.next(at(0), false), Some(at(1)));
+        assert_eq!(
+            descent.due(at(1), false),
+            Due::Step(Step::Signal(Signal::TERM))
+        );
+        assert_eq!(descent.due(at(2), false), Due::Nothing);
+        assert_eq!(descent.due(at(3), false), KILL);
+        assert_eq!(descent.next(at(3), false), Some(at(3) + KILL_GRACE));
+        descent.end(at(4));
+        assert_eq!(descent.due(at(100), false), Due::Nothing);
+        let report = descent.report(exit_status(0));
+        let took: Vec<_> = report.steps.iter().map(|step| step.took).collect();
+        assert_eq!(took, [SECOND, 2 * SECOND, SECOND]);
+        assert_eq!(report.elapsed, 4 * SECOND);
+        assert!(!report.survivors);
+    }
+
+    #[test]
+    fn a_step_that_cannot_be_taken_has_no_time() {
+        let (mut descent, start) = begin(asks());
+        assert_eq!(descent.due(start, false), Due::Step(Step::CloseStdin));
+        descent.undeliverable(io::ErrorKind::NotConnected);
+        let next = descent.due(start, false);
+        assert_eq!(next, Due::Step(Step::Signal(Signal::TERM)));
+        assert_eq!(
+            descent.report(exit_status(0)).steps[0].error,
+            Some(io::ErrorKind::NotConnected)
+        );
+    }
+
+    #[test]
+    fn what_outlives_the_kill_is_a_failure_once() {
+        for (exited, grace) in [(false, KILL_GRACE), (true, SURVIVOR_GRACE)] {
+            let (mut descent, start) = begin(Ladder::kill());
+            assert_eq!(descent.due(start, exited), KILL);
+            assert_eq!(descent.due(start, exited), Due::Nothing);
+            assert_eq!(descent.due(start + grace, exited), Due::Failure);
+            assert!(descent.is_ended() && descent.has_survivors());
+            assert_eq!(descent.due(start + 2 * grace, exited), Due::Nothing);
+        }
+    }
+
+    #[test]
+    fn a_kill_that_is_refused_is_not_waited_for() {
+        let (mut descent, start) = begin(Ladder::kill());
+        assert_eq!(descent.due(start, false), KILL);
+        descent.undeliverable(io::ErrorKind::PermissionDenied);
+        assert_eq!(descent.due(start, false), Due::Failure);
+        assert_eq!(descent.refusal(), Some(io::ErrorKind::PermissionDenied));
+    }
+
+    #[test]
+    fn who_hurries_takes_the_last_step() {
+        let (mut descent, start) = begin(asks());
+        assert_eq!(descent.due(start, false), Due::Step(Step::CloseStdin));
+        descent.hurry();
+        assert_eq!(descent.due(start, false), KILL);
+        descent.hurry();
+        assert_eq!(descent.due(start, false), Due::Nothing);
+    }
+}

@@ -41,7 +41,7 @@ pub struct Ladder {
 #[non_exhaustive]
 pub enum Step {
     /// Closes the child's stdin, which sees end-of-file once it has read what was queued. The rest of an
-    /// [`input`](crate::Builder::input) is left out. Cannot be done by a [`RecvHalf`](crate::RecvHalf).
+    /// [`input`](crate::Builder::input) is left out.
     CloseStdin,
     /// Sends a signal to the child, its process group if it leads one, and its live descendants; see
     /// [`signal_tree`](crate::Control::signal_tree).

@@ -165,3 +165,78 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// One that was started at the time that is given back.
+    fn watch() -> (Watch, Instant) {
+        let (mut watch, start) = (Watch::default(), Instant::now());
+        watch.set_started(start);
+        (watch, start)
+    }
+
+    #[test]
+    fn nothing_is_watched_by_default() {
+        let (mut watch, start) = watch();
+        assert_eq!(watch.cause(start + 1000 * SECOND, 0), Err(None));
+    }
+
+    #[test]
+    fn the_earlier_of_time_out_and_deadline_counts() {
+        for (timeout, deadline) in [(1, 2), (2, 1)] {
+            let (mut watch, start) = watch();
+            watch.timeout = Some(timeout * SECOND);
+            watch.deadline = Some(start + deadline * SECOND);
+            let due = start + SECOND;
+            assert_eq!(watch.cause(start, 0), Err(Some(due)));
+            assert_eq!(watch.cause(due, 0), Ok(Cause::Deadline(SECOND)));
+        }
+    }
+
+    #[test]
+    fn silence_is_counted_from_the_last_move() {
+        let (mut watch, start) = watch();
+        watch.set_silence(Some(SECOND));
+        watch.set_started(start);
+        let at = |halves| start + halves * SECOND / 2;
+        assert_eq!(watch.cause(at(1), 0), Err(Some(at(2))));
+        assert_eq!(watch.cause(at(1), 7), Err(Some(at(3))));
+        assert_eq!(watch.cause(at(2), 7), Err(Some(at(3))));
+        // Whatever moved just now is no silence, also if it was noticed late.
+        assert_eq!(watch.cause(at(4), 8), Err(Some(at(6))));
+        assert_eq!(watch.cause(at(6), 8), Ok(Cause::Silence(SECOND)));
+    }
+
+    #[test]
+    fn a_deadline_comes_before_a_silence_that_ends_with_it() {
+        let (mut watch, start) = watch();
+        watch.set_silence(Some(SECOND));
+        watch.set_started(start);
+        watch.timeout = Some(SECOND);
+        let cause = watch.cause(start + SECOND, 0);
+        assert_eq!(cause, Ok(Cause::Deadline(SECOND)));
+    }
+
+    #[test]
+    fn cancellation_comes_first() {
+        let (mut watch, start) = watch();
+        watch.timeout = Some(Duration::ZERO);
+        let token = CancellationToken::new();
+        watch.cancel_on(token.clone());
+        assert_eq!(watch.cause(start, 0), Ok(Cause::Deadline(Duration::ZERO)));
+        token.cancel();
+        assert_eq!(watch.cause(start, 0), Ok(Cause::Cancelled));
+    }
+
+    #[test]
+    fn times_beyond_the_clock_never_come() {
+        let (mut watch, start) = watch();
+        watch.timeout = Some(Duration::MAX);
+        watch.set_silence(Some(Duration::MAX));
+        assert_eq!(watch.cause(start, 0), Err(None));
+    }
+}
