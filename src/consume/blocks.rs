@@ -14,7 +14,7 @@ use crate::{
     event::Source,
     line::Terminator,
     process_io::{ProcessIo, Receive, RecvHalf},
-    pump::{Pump, Turn, Want, Wants},
+    pump::{Pump, Turn, Want, Wants, drive},
 };
 
 /// Whole lines of one stream in one piece, to be iterated as `&[u8]` without a reference count for each.
@@ -206,7 +206,7 @@ fn poll_block(
     source: Source,
 ) -> Poll<Option<Result<LineBlock>>> {
     ready!(pump.charge.poll(turn.cx()));
-    let block = pump.drive(turn, Wants::only(source, Want::MORE), |pump, _| {
+    let block = drive(pump, turn, Wants::only(source, Want::MORE), |pump, _| {
         let options = pump.line_options;
         if let Some((bytes, swallowed)) = pump.reader_mut(source).take_block(&options) {
             // Its lines are not counted: as if each had as many bytes as it costs besides.

@@ -15,7 +15,7 @@ use crate::{
     event::Source,
     limits::DEFAULT_DRAIN_IDLE,
     process_io::{Handle, ProcessIo, ReadSource, RecvHalf},
-    pump::{Pump, Turn, Want, Wants, after, poll_wait, take_output, until},
+    pump::{Pump, Turn, Want, Wants, after, drive, poll_wait, until},
 };
 
 /// What [`expect`](ProcessIo::expect) found.
@@ -196,7 +196,7 @@ async fn expect_until(
             }
             let pump = &mut io.io().pump;
             let error = pump.error(Kind::Eof);
-            Err(error.with_output(take_output(pump)))
+            Err(error.with_output(pump.take_output()))
         }
     }
 }
@@ -214,7 +214,7 @@ fn poll_expect(
         ReadSource::Stderr => (Source::Stderr, [Want::ALL, Want::SEARCH]),
         ReadSource::Both => (Source::Stdout, [Want::SEARCH, Want::PIECE]),
     };
-    pump.drive(turn, Wants(wants), |pump, _| {
+    drive(pump, turn, Wants(wants), |pump, _| {
         if source == ReadSource::Both {
             pump.merge_stderr();
         }

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, io, task::Poll};
 
-use super::{Pump, Turn, Want, Wants};
+use super::{Pump, Turn, Want, Wants, drive};
 use crate::{error::Result, event::Source, sys::Outlet};
 
 /// Moves what `source` says on without copying it here: how many bytes, 0 if that cannot be done or there will be no more.
@@ -28,7 +28,7 @@ pub(crate) fn poll_rest(
     turn: &mut Turn<'_, '_>,
     source: Source,
 ) -> Poll<Result<Infallible>> {
-    pump.drive(turn, Wants::only(source, Want::LATER), |pump, _| {
+    drive(pump, turn, Wants::only(source, Want::LATER), |pump, _| {
         // What is left in the pipe stays there: nobody takes it.
         if pump.is_running() || pump.stop.is_stopping() {
             return None;

@@ -16,7 +16,7 @@ use std::{
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::{Turn, after};
+use super::{Turn, turn::after};
 use crate::{
     limits::{DEFAULT_DRAIN_CAP, Drain},
     signal::Signal,

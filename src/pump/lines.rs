@@ -2,7 +2,7 @@
 
 use std::task::{Poll, ready};
 
-use super::{Pump, Turn, Want, Wants};
+use super::{Pump, Turn, Want, Wants, drive};
 use crate::{
     buffer::Inbox,
     error::{Kind, Result},
@@ -18,7 +18,7 @@ pub(crate) fn poll_line(
     source: Source,
 ) -> Poll<Option<Result<Line>>> {
     ready!(poll_charge(pump, turn));
-    let line = pump.drive(turn, Wants::only(source, Want::MORE), |pump, _| {
+    let line = drive(pump, turn, Wants::only(source, Want::MORE), |pump, _| {
         if let Some(line) = take_line(pump, source) {
             return Some(line.map(Some));
         }
@@ -36,7 +36,7 @@ pub(crate) fn poll_any_line(
     if let Some(line) = take_plain_line_of_any(pump) {
         return Poll::Ready(Some(Ok(line)));
     }
-    let line = pump.drive(turn, Wants::both(Want::MORE), |pump, _| {
+    let line = drive(pump, turn, Wants::both(Want::MORE), |pump, _| {
         pump.give_turn();
         let turn = pump.streams.turn_of_both();
         for source in turn {

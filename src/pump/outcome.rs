@@ -1,20 +1,21 @@
-//! How it ended: is the run over, and what is left of it.
+//! How it ended: is the run over, what is left of it, has it been shut down.
 
-use std::{process::ExitStatus, task::Poll};
+use std::{
+    process::ExitStatus,
+    task::{Context, Poll, Waker},
+};
 
-use bytes::Bytes;
-
-use super::{Pump, Turn, Want, Wants, read::Reader};
+use super::{Pump, Turn, Want, Wants, cut, drive, read::Reader};
 use crate::{
     error::{Error, Result},
     event::Source,
     output::Output,
-    shutdown::Cause,
+    shutdown::{Ladder, Report},
 };
 
 /// The run is over, or the child has exited and [`Overflow::Block`](crate::Overflow::Block) holds back the rest of its output.
 pub(crate) fn poll_wait(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result<ExitStatus>> {
-    pump.drive(turn, Wants::ALL, |pump, _| {
+    drive(pump, turn, Wants::ALL, |pump, _| {
         if !pump.is_over() && !is_blocked_at_end(pump) {
             return None;
         }
@@ -28,12 +29,12 @@ pub(crate) fn poll_wait(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result
 
 /// The run is over, and this is what it left.
 pub(crate) fn poll_output(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result<Output>> {
-    let over = pump.drive(turn, Wants::both(Want::WHOLE), |pump, _| {
+    let over = drive(pump, turn, Wants::both(Want::WHOLE), |pump, _| {
         (pump.is_over()).then(|| run_error(pump).map_or(Ok(()), Err))
     });
     over.map(|over| match over {
-        Ok(()) => Ok(take(pump)),
-        Err(error) => Err(error.with_output(take(pump))),
+        Ok(()) => Ok(pump.take_output()),
+        Err(error) => Err(error.with_output(pump.take_output())),
     })
 }
 
@@ -60,43 +61,48 @@ fn is_blocked_at_end(pump: &Pump) -> bool {
     !pump.is_running() && !pump.stop.is_stopping() && is_blocked()
 }
 
-/// Takes all that has been kept.
-pub(crate) fn take(pump: &mut Pump) -> Output {
-    let kept = (pump.streams.readers_mut()).map(|reader| reader.inbox.take_limited());
-    let kept = kept.collect();
-    output_of(pump, kept)
-}
-
-/// A copy of all that has been kept.
-pub(super) fn peek(pump: &Pump) -> Output {
-    let kept = (pump.streams.readers()).map(|reader| reader.inbox.last(usize::MAX));
-    output_of(pump, kept.collect())
-}
-
-/// `kept` is of all that is read, in turn.
-fn output_of(pump: &Pump, kept: Vec<Bytes>) -> Output {
-    let mut kept = kept.into_iter();
-    let [stdout, stderr] = [(); 2].map(|()| kept.next().unwrap_or_default());
-    let (started, seen) = (pump.guard.started, pump.exit.seen);
-    let first = pump.streams.readers().filter_map(Reader::first).min();
-    Output {
-        status: pump.exit.status,
-        stages: pump.streams.outputs(kept.collect(), &stderr),
-        stdout,
-        stderr,
-        stdout_omitted: pump.omitted(Source::Stdout),
-        stderr_omitted: pump.omitted(Source::Stderr),
-        pipes_held: pump.pipes_held,
-        stdin_written: pump.writer.written(),
-        timed_out: matches!(
-            pump.stop.cause,
-            Some(Cause::Deadline(_) | Cause::Silence(_))
-        ),
-        elapsed: (pump.elapsed).unwrap_or_else(|| started.elapsed()),
-        ran: seen.map_or_else(|| started.elapsed(), |seen| seen - started),
-        first_byte: first.map(|first| first - started),
-        usage: pump.guard.control.usage(),
-        command: pump.guard.control.command().cloned(),
-        secrets: pump.guard.control.secrets().clone(),
+/// The child has been stopped by the steps of `ladder`, which is taken by the first poll, and what it wrote has been received
+/// as far as there is room.
+pub(crate) fn poll_shutdown(
+    pump: &mut Pump,
+    turn: &mut Turn<'_, '_>,
+    ladder: &mut Option<Ladder>,
+) -> Poll<Result<Report>> {
+    if let Some(ladder) = ladder.take() {
+        // A child that has exited needs no ladder, also if the reactor does not know it yet.
+        pump.step(&mut turn.asking(), Wants::ALL);
+        pump.stop.watch = None;
+        pump.stop.shut_down = true;
+        if pump.exit.is_running() {
+            cut::descend_by(pump, ladder);
+        } else {
+            pump.exit.bound_drain();
+        }
     }
+    drive(pump, turn, Wants::ALL, |pump, _| {
+        if !pump.is_settled() {
+            return None;
+        }
+        let report = pump.status().map(|status| match &pump.stop.descent {
+            Some(descent) => descent.report(status),
+            None => Report::new(status),
+        });
+        if pump.stop.descent.is_none() {
+            pump.kill_leftovers();
+        }
+        // Also if there is no room for what is left: nobody may come for it.
+        pump.guard.release();
+        Some(report)
+    })
+}
+
+/// Goes to the last step of a shutdown at once.
+pub(crate) fn abort_shutdown(pump: &mut Pump) {
+    if let Some(descent) = &mut pump.stop.descent {
+        descent.hurry();
+    }
+    cut::descend(
+        pump,
+        &mut Turn::now(&mut Context::from_waker(Waker::noop())),
+    );
 }

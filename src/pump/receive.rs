@@ -4,7 +4,7 @@ use std::task::{Poll, ready};
 
 use bytes::Bytes;
 
-use super::{Pump, Turn, Want, Wants, read::Reader};
+use super::{Pump, Turn, Want, Wants, drive, read::Reader};
 use crate::{
     error::{Error, Result},
     event::{Event, Source},
@@ -25,15 +25,20 @@ fn poll_recv_max(
     source: Source,
     max: usize,
 ) -> Poll<Result<Option<Bytes>>> {
-    pump.drive(turn, Wants::only(source, Want::PIECE), |pump, turn| {
-        if let Some(taken) = pump.take(source, max) {
-            return Some(taken);
-        }
-        match pump.read_ahead(turn, source) {
-            true => pump.take(source, max),
-            false => None,
-        }
-    })
+    drive(
+        pump,
+        turn,
+        Wants::only(source, Want::PIECE),
+        |pump, turn| {
+            if let Some(taken) = pump.take(source, max) {
+                return Some(taken);
+            }
+            match pump.read_ahead(turn, source) {
+                true => pump.take(source, max),
+                false => None,
+            }
+        },
+    )
 }
 
 /// What can be had of `source` without waiting: `None` if that is nothing now.
@@ -56,7 +61,7 @@ pub(crate) fn poll_any(
     pump: &mut Pump,
     turn: &mut Turn<'_, '_>,
 ) -> Poll<Result<Option<(usize, Source, Bytes)>>> {
-    pump.drive(turn, Wants::both(Want::PIECE), |pump, _| {
+    drive(pump, turn, Wants::both(Want::PIECE), |pump, _| {
         pump.give_turn();
         if let Some(piece) = pump.streams.take_any() {
             return Some(Ok(Some(piece)));
@@ -105,7 +110,7 @@ pub(crate) fn poll_event(
 
 /// The run is over; the error, if there is one that the stream of events has not told.
 fn poll_end(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result<()>> {
-    pump.drive(turn, Wants::both(Want::PIECE), |pump, _| {
+    drive(pump, turn, Wants::both(Want::PIECE), |pump, _| {
         if !pump.is_over() {
             return None;
         }

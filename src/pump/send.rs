@@ -4,7 +4,7 @@ use std::{io::IoSlice, task::Poll};
 
 use bytes::Bytes;
 
-use super::{Pump, Sending, Turn, Want, Wants, Writer, untold::Untold};
+use super::{Pump, Sending, Turn, Want, Wants, Writer, drive, untold::Untold};
 use crate::error::Result;
 
 /// Queues bytes.
@@ -64,7 +64,7 @@ fn poll_writer<T>(
     wants: Wants,
     mut ask: impl FnMut(&mut Writer, &mut Turn<'_, '_>, &mut Untold) -> Option<Result<T>>,
 ) -> Poll<Result<T>> {
-    pump.drive(turn, wants, |pump, turn| {
+    drive(pump, turn, wants, |pump, turn| {
         if pump.stop.cause.is_some() {
             // What is being stopped takes no more input.
             return pump.stop_error().filter(|_| pump.is_settled()).map(Err);

@@ -1,6 +1,9 @@
 //! [`Turn`]: one poll of a pump.
 
-use std::task::{Context, Poll};
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -96,9 +99,14 @@ impl<'a, 'b> Turn<'a, 'b> {
     }
 }
 
+/// The point in time `duration` from now; `None` if that is beyond what the clock can say.
+pub(crate) fn after(duration: Duration) -> Option<Instant> {
+    Instant::now().checked_add(duration)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{task::Waker, time::Duration};
+    use std::task::Waker;
 
     use super::*;
 

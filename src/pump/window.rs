@@ -4,18 +4,12 @@ use std::{
     future::{Future, poll_fn},
     pin::pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Pump, Turn, Want, Wants};
+use super::{Pump, Turn, Want, Wants, drive};
 use crate::{error::Result, event::Source};
-
-/// The point in time `duration` from now; `None` if that is beyond what the clock can say.
-pub(crate) fn after(duration: Duration) -> Option<Instant> {
-    Instant::now().checked_add(duration)
-}
 
 /// What `poll` comes to, or `None` when the deadline has passed. The deadline is hard: it holds
 /// also when `poll` is busy all the time.
@@ -50,7 +44,7 @@ pub(crate) fn poll_window(
             false => Want::ALL,
         }
     }));
-    pump.drive(turn, wants, |pump, _| {
+    drive(pump, turn, wants, |pump, _| {
         let is_full = |source: &Source| {
             wants.of(*source) == Want::WINDOW && pump.reader(*source).is_full(Want::WINDOW)
         };
