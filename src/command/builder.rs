@@ -1,6 +1,11 @@
 //! [`Builder`]: how a child is to be run.
 
-use std::{ffi::OsString, fmt, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    fmt,
+    path::Path,
+    time::Duration,
+};
 
 use tokio::{process::Command, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -14,20 +19,18 @@ use crate::{
     sys,
 };
 
-/// How a child is to be run: made by [`ProcessIo::builder`](crate::ProcessIo::builder), started by
-/// [`spawn`](Builder::spawn), or by `.await`, which starts it and collects its [`Output`](crate::Output).
+/// How a child is to be run: made by [`ProcessIo::command`](crate::ProcessIo::command),
+/// [`shell`](crate::ProcessIo::shell) or [`builder`](crate::ProcessIo::builder), started by [`spawn`](Builder::spawn), or by
+/// `.await`, which starts it and collects its [`Output`](crate::Output).
 ///
-/// What the child *is*, its program, arguments, directory and environment, is the [`Command`]'s business.
-/// The three standard streams are set here, whatever the command says of them.
+/// The three standard streams are set here, whatever the [`Command`] of [`builder`](crate::ProcessIo::builder) says of them.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
 /// # if cfg!(unix) {
-/// use process_io::{Command, ProcessIo};
+/// use process_io::ProcessIo;
 ///
-/// let mut sh = Command::new("sh");
-/// sh.args(["-c", "echo out; echo err >&2"]);
-/// let output = ProcessIo::builder(sh).merge_stderr().await?;
+/// let output = ProcessIo::shell("echo out; echo err >&2").merge_stderr().await?;
 /// assert_eq!(output.stdout, "out\nerr\n");
 /// # }
 /// # Ok(()) }
@@ -76,6 +79,64 @@ impl Builder {
             secrets: Vec::new(),
             watch: None,
         }
+    }
+
+    /// Adds an argument. It reaches the child as it stands: no shell sees it.
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    /// Adds several arguments.
+    pub fn args(mut self, args: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// Sets a variable of the child's environment, which is else that of this process.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let sorted = ProcessIo::command("sort").env("LC_ALL", "C").input("b\nB\na\n").await?;
+    /// assert_eq!(sorted.stdout, "B\na\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Sets several variables of the child's environment.
+    pub fn envs<K, V>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Self
+    where
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        self.command.envs(variables);
+        self
+    }
+
+    /// Leaves a variable of this process's environment out of the child's.
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    /// Starts from an empty environment: what was set before is dropped as well.
+    pub fn env_clear(mut self) -> Self {
+        self.command.env_clear();
+        self
+    }
+
+    /// Sets the child's working directory. Whether a relative path of the program is looked up there or in that of this process
+    /// differs by platform: use an absolute one.
+    pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.command.current_dir(directory);
+        self
     }
 
     /// The child's whole input: bytes, or a reader or stream by way of [`Input`]. Its stdin is closed

@@ -1,6 +1,7 @@
 //! [`ProcessIo`] itself: how it is made, asked and let go.
 
 use std::{
+    ffi::OsStr,
     fmt,
     future::poll_fn,
     process::ExitStatus,
@@ -19,6 +20,8 @@ use crate::{
     output::Output,
     pump::{Pump, Role, Turn, Wakers, poll_output, poll_wait},
     shutdown::OnDrop,
+    signal::Signal,
+    sys,
     transport::{Control, Parts},
 };
 
@@ -65,7 +68,44 @@ pub struct ProcessIo {
 }
 
 impl ProcessIo {
-    /// Starts to describe a run of `command`: a [`tokio::process::Command`] or a [`std::process::Command`].
+    /// Starts to describe a run of `program`, which is looked up in `PATH` if it has no separator.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::command("sort").arg("-r").input("a\nb\n").await?.check()?;
+    /// assert_eq!(output.stdout, "b\na\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn command(program: impl AsRef<OsStr>) -> Builder {
+        Builder::new(Command::new(program))
+    }
+
+    /// Starts to describe a run of `script` by the system's shell: `sh -c`, on Windows `cmd /D /S /C`.
+    ///
+    /// The shell runs whatever is in the script, so nothing that comes from elsewhere may be put into it. On Unix such text can
+    /// be an argument: the first one after the script is `$0`, the next `$1`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let name = "; rm -rf /";
+    /// let output = ProcessIo::shell("printf %s \"$1\" | tr a-z A-Z").args(["sh", name]).await?.check()?;
+    /// assert_eq!(output.stdout, "; RM -RF /");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn shell(script: impl AsRef<OsStr>) -> Builder {
+        Builder::new(sys::shell(script.as_ref()))
+    }
+
+    /// Starts to describe a run of `command`: a [`tokio::process::Command`] or a [`std::process::Command`]. What it says of the
+    /// three standard streams is overridden by the [`Builder`].
     pub fn builder(command: impl Into<Command>) -> Builder {
         Builder::new(command.into())
     }
@@ -130,6 +170,42 @@ impl ProcessIo {
     /// Sets how long to read on when the child has exited and a descendant holds its pipes.
     pub fn set_drain(&mut self, drain: Drain) {
         self.pump.set_drain(drain);
+    }
+
+    /// The status, if the child has exited; see [`Control::try_wait`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Control::try_wait`].
+    pub fn try_wait(&self) -> Result<Option<ExitStatus>> {
+        self.pump.guard.control.try_wait()
+    }
+
+    /// Sends a signal to the child alone; see [`Control::signal`]. [`control`](Self::control) has those for its tree too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control::signal`].
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.pump.guard.control.signal(signal)
+    }
+
+    /// Asks the child to end: `SIGTERM`. [`shutdown`](Self::shutdown) does so too, and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control::signal`].
+    pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Kills the child alone: `SIGKILL`. [`Control::kill_tree`] kills what it has started too, as dropping the handle does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Control::signal`].
+    pub fn kill(&self) -> Result<()> {
+        self.signal(Signal::KILL)
     }
 
     /// Waits until the child has exited and all its output has been received, and keeps that for later

@@ -10,6 +10,7 @@ mod tidy;
 mod auto_traits;
 mod blocked_signals;
 mod combinators;
+mod commands;
 mod exchange;
 mod fair_streams;
 mod feed_and_collect;

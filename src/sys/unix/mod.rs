@@ -19,6 +19,7 @@ mod usage;
 mod writers;
 
 use std::{
+    ffi::OsStr,
     io,
     os::{
         fd::{AsRawFd, BorrowedFd, OwnedFd},
@@ -33,6 +34,7 @@ use rustix::{
 };
 use tokio::{
     io::{Interest, unix::AsyncFd},
+    process::Command,
     runtime::Handle,
 };
 
@@ -49,6 +51,13 @@ pub(crate) use pipe::{PipeReader, PipeWriter};
 pub(crate) use process::Process;
 pub(crate) use send::signal_name;
 pub(crate) use spawn::{spawn, stage_pipe};
+
+/// What runs `script` as the system's shell does.
+pub(crate) fn shell(script: &OsStr) -> Command {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(script);
+    shell
+}
 
 /// A borrowed file descriptor.
 pub type BorrowedDescriptor<'a> = BorrowedFd<'a>;

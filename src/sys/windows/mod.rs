@@ -13,6 +13,7 @@ mod spawn;
 mod usage;
 
 use std::{
+    ffi::OsStr,
     io,
     os::windows::{
         io::{AsRawHandle, BorrowedHandle},
@@ -21,6 +22,7 @@ use std::{
     process::ExitStatus,
 };
 
+use tokio::process::Command;
 use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation};
 
 use crate::stdio::Redirect;
@@ -30,6 +32,14 @@ pub(crate) use outlet::Outlet;
 pub(crate) use pipe::{PipeGrowth, PipeReader, PipeWriter, stage_pipe};
 pub(crate) use process::Process;
 pub(crate) use spawn::spawn;
+
+/// What runs `script` as the system's shell does.
+pub(crate) fn shell(script: &OsStr) -> Command {
+    let mut shell = Command::new("cmd");
+    // Without the commands that the registry has it run first. What is between the outer quotes is taken as it stands: `cmd /?`.
+    shell.raw_arg("/D /S /C \"").raw_arg(script).raw_arg("\"");
+    shell
+}
 
 use crate::signal::Signal;
 
