@@ -330,6 +330,7 @@ struct Started {
     stdout: Option<ReadEnd>,
     /// Where the next stage's input comes from and what that is copied to, if it is.
     tee: Option<(ReadEnd, WriteEnd)>,
+    siblings: bool,
 }
 
 impl Started {
@@ -343,6 +344,7 @@ impl Started {
             stdin: None,
             stdout: None,
             tee: None,
+            siblings: false,
         }
     }
 
@@ -364,6 +366,7 @@ impl Started {
 
     /// `copy` gets what the stage writes for the next one.
     fn add(&mut self, spawned: Spawned, command: Arc<str>, copy: Option<WriteEnd>) {
+        self.siblings |= spawned.siblings;
         let process = Arc::new(spawned.process);
         let stdin = spawned.stdin.map(WriteEnd::Pipe);
         match (self.tee.take(), self.parts.last_mut()) {
@@ -395,6 +398,7 @@ impl Started {
             command: Some(command),
             secrets,
             started: Some(self.since),
+            siblings: self.siblings,
             stages: std::mem::take(&mut self.parts),
         }
     }

@@ -33,9 +33,7 @@ impl Builder {
     /// as long, and with it all other tasks of a current-thread runtime. No [`timeout`](Builder::timeout) and no
     /// [`cancel_on`](Builder::cancel_on) can end that. Use [`start`](Builder::start) where it matters.
     ///
-    /// On Unix the threads of a process start children one at a time, or each would hold the others' pipes for a moment. None
-    /// waits for longer than 100 ms for another that is held up. To [try again](Builder::retry_busy) a program that is
-    /// busy takes up to 63 ms.
+    /// To [try again](Builder::retry_busy) a program that is busy takes up to 63 ms.
     ///
     /// # Errors
     ///

@@ -64,7 +64,7 @@ impl Pump {
         Self {
             writer: Writer::new(parts.stdin),
             streams: Streams::new(parts.stdout, parts.stderr, parts.stages, limits),
-            exit: Exit::new(&guard.control, drain),
+            exit: Exit::new(&guard.control, drain, parts.siblings),
             stop: Stop::default(),
             untold: Untold::default(),
             line_options: LineOptions::default(),
@@ -114,6 +114,7 @@ impl Pump {
         // What is in the pipe of a dead child will raise no further event; that of one that has been stopped is read before the
         // stop is told.
         let ask = turn.is_now() || !self.exit.is_running() || self.untold.stopped.is_some();
+        let held = self.exit.is_held_by_siblings(turn);
         let empty = self.empty.take();
         let untold = &mut self.untold;
         let step = self.streams.step(turn, wants, empty, ask, untold);
@@ -126,7 +127,7 @@ impl Pump {
         } else {
             Flow::Busy
         };
-        let is_drained = self.exit.is_drained(turn, flow);
+        let is_drained = self.exit.is_drained(turn, flow) && !(held && flow != Flow::Closed);
         // Whether or not: those that are left may be who holds the pipes.
         let is_rid = self.is_rid_of_leftovers(turn);
         let over = is_drained && is_rid && !self.stop.is_stopping();

@@ -117,6 +117,8 @@ pub(crate) struct Spawned {
     pub(crate) stdin: Option<PipeWriter>,
     pub(crate) stdout: Option<PipeReader>,
     pub(crate) stderr: Option<PipeReader>,
+    /// Others were started at the same time, and may hold its pipes for a moment.
+    pub(crate) siblings: bool,
 }
 
 /// Whom a signal is for.

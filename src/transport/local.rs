@@ -33,6 +33,7 @@ pub(crate) fn local(spawned: Spawned) -> Parts {
         command: None,
         secrets: Secrets::default(),
         started: None,
+        siblings: spawned.siblings,
         stages: Vec::new(),
     }
 }

@@ -59,6 +59,8 @@ pub struct Parts {
     pub(crate) secrets: Secrets,
     /// Just before the child was started; `None` if that is not known.
     pub(crate) started: Option<Instant>,
+    /// Others were started at the same time, and may hold its pipes for a moment.
+    pub(crate) siblings: bool,
     /// The stages of a pipeline, in order; none for a single child.
     pub(crate) stages: Vec<StageParts>,
 }
@@ -90,6 +92,7 @@ impl Parts {
             command: None,
             secrets: Secrets::default(),
             started: None,
+            siblings: false,
             stages: Vec::new(),
         }
     }

@@ -68,6 +68,7 @@ mod kill_first;
 mod ladder_tree;
 mod left_behind;
 mod life_storm;
+mod many_at_once;
 mod matrix;
 mod on_drop;
 mod paused_clock;

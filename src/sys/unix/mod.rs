@@ -12,6 +12,7 @@ mod populate;
 mod process;
 mod reaper;
 mod send;
+mod siblings;
 mod signals;
 mod spawn;
 mod tree;

@@ -9,7 +9,7 @@ use std::{
     os::{fd::OwnedFd, unix::process::CommandExt},
     process::{Child, Command, Stdio},
     sync::{
-        Arc, Condvar, Mutex, PoisonError,
+        Arc,
         mpsc::{self, RecvTimeoutError},
     },
     thread,
@@ -22,12 +22,13 @@ use super::{
     super::{BUSY_PAUSES, Ends, Group, Spawned, not_its_own_group},
     ABOVE_STDIO, PipeReader, PipeWriter, Process, above_stdio,
     fault::may_be_busy,
-    fork,
     group::Group as ProcessGroup,
     grown::Grown,
     guardian::Guardian,
     process::has_terminal,
-    raw, reaper, send, signals,
+    raw, reaper, send,
+    siblings::{Starting, clones},
+    signals,
 };
 use crate::stdio::Redirect;
 
@@ -38,7 +39,7 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
     let command = command.as_std_mut();
     check_child_signal()?;
     reaper::retry();
-    let mut one_at_a_time = SpawnLock::new();
+    let starting = Starting::begin();
     let capacity = ends.pipe_capacity;
     let (stdin, child_stdin) = match ends.stdin {
         Redirect::Pipe => {
@@ -87,14 +88,15 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
     if !ends.inherit_signals && signals::any_blocked()? {
         signals::unblock_in(command);
     }
-    let mut exec = || exec(command, ends.retry_busy, ends.may_start, &mut one_at_a_time);
+    let mut exec = || exec(command, ends.retry_busy, ends.may_start);
     let spawned = match &joined {
         Some(joined) if has_terminal() => continuing(joined.id(), &mut exec),
         _ => exec(),
     };
     // The command still holds the child's ends, and with them the pipes open.
     (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
-    drop(one_at_a_time);
+    let siblings = starting.has_siblings();
+    drop(starting);
     let pid = Pid::from_child(&spawned?);
     let group = joined.or_else(|| {
         let id = Pid::from_raw(group?).unwrap_or(pid);
@@ -105,6 +107,7 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
         stdin,
         stdout,
         stderr,
+        siblings,
     })
 }
 
@@ -133,24 +136,21 @@ fn exec(
     command: &mut Command,
     retry: bool,
     may_start: &dyn Fn() -> io::Result<()>,
-    lock: &mut SpawnLock,
 ) -> io::Result<Child> {
     let mut pauses = BUSY_PAUSES.iter();
     let mut attempts = 0;
     loop {
         may_start()?;
-        let spawned = command.spawn();
+        let spawned = clones::run(|| command.spawn());
         match (&spawned, pauses.next()) {
             (Err(error), Some(&ms))
                 if retry && error.kind() == io::ErrorKind::ExecutableFileBusy =>
             {
-                lock.release();
                 attempts += 1;
                 if attempts == 2 && !may_be_busy(command) {
                     pauses = Default::default();
                 }
                 thread::sleep(Duration::from_millis(ms));
-                *lock = SpawnLock::new();
             }
             _ => return spawned,
         }
@@ -178,7 +178,6 @@ fn continuing<T>(group: Pid, spawn: impl FnOnce() -> T) -> T {
 
 /// A pipe from one child to another: what is written, what is read.
 pub(crate) fn stage_pipe() -> io::Result<(File, File, Grown)> {
-    let _one_at_a_time = SpawnLock::new();
     let (read, write) = pipe()?;
     let grown = Grown::grow(&write);
     Ok((write.into(), read.into(), grown))
@@ -243,55 +242,14 @@ fn cloexec_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
 }
 
-/// Without `pipe2(2)` there is a moment in which a child would inherit it, hence the lock below.
+/// Without `pipe2(2)` there is a moment in which a child would inherit it for as long as it lives.
 #[cfg(target_vendor = "apple")]
 fn cloexec_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     use rustix::io::{FdFlags, fcntl_setfd};
-    let (read, write) = rustix::pipe::pipe()?;
-    fcntl_setfd(&read, FdFlags::CLOEXEC)?;
-    fcntl_setfd(&write, FdFlags::CLOEXEC)?;
-    Ok((read, write))
-}
-
-/// One spawn at a time. While a child is being set up its ends of the pipes are open here, and a sibling that is started then
-/// has copies of them until its `execve(2)`: a child that has exited meanwhile would seem to live on. Without `pipe2(2)`
-/// it would even keep them.
-///
-/// An `execve` that hangs, as on a network that is down, must not stop all others: after a while it is gone on without.
-struct SpawnLock {
-    held: bool,
-}
-
-/// Which process does: a copy made by `fork(2)` has not the thread that does.
-static SPAWNING: Mutex<Option<u32>> = Mutex::new(None);
-static SPAWNED: Condvar = Condvar::new();
-
-impl SpawnLock {
-    const PATIENCE: Duration = Duration::from_millis(100);
-
-    fn new() -> Self {
-        let spawning = SPAWNING.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut spawning, waited) = SPAWNED
-            .wait_timeout_while(spawning, Self::PATIENCE, |spawning| {
-                spawning.is_some_and(|by| !fork::is_copy_of(by))
-            })
-            .unwrap_or_else(PoisonError::into_inner);
-        *spawning = Some(fork::generation());
-        Self {
-            held: !waited.timed_out(),
-        }
-    }
-
-    fn release(&mut self) {
-        if std::mem::take(&mut self.held) {
-            *SPAWNING.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            SPAWNED.notify_one();
-        }
-    }
-}
-
-impl Drop for SpawnLock {
-    fn drop(&mut self) {
-        self.release();
-    }
+    clones::keep_off(|| {
+        let (read, write) = rustix::pipe::pipe()?;
+        fcntl_setfd(&read, FdFlags::CLOEXEC)?;
+        fcntl_setfd(&write, FdFlags::CLOEXEC)?;
+        Ok((read, write))
+    })
 }
