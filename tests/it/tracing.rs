@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     fmt::Debug,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use futures::{SinkExt, StreamExt};
 use process_io::{Builder, ProcessIOWrapper, ProcessIo, Source, transport::memory};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracing::{
-    Event, Id, Metadata, Subscriber,
+    Dispatch, Event, Id, Metadata, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Record},
     subscriber::DefaultGuard,
@@ -50,6 +50,10 @@ impl Visit for TakeDown<'_> {
 impl Notes {
     /// For this thread, as long as the guard lives.
     fn take() -> (Self, DefaultGuard) {
+        // What is of interest is settled anew, for all threads, whenever a subscriber comes or goes: one stays, so that there is
+        // no moment in which nobody is interested.
+        static STAYS: OnceLock<Dispatch> = OnceLock::new();
+        STAYS.get_or_init(|| Dispatch::new(Self::default()));
         let notes = Self::default();
         let guard = tracing::subscriber::set_default(notes.clone());
         (notes, guard)

@@ -50,17 +50,19 @@ impl Drop for Group {
 ///
 /// No child that we have started may be in the group any more.
 pub(super) fn reap_adopted(group: Pid) -> bool {
+    let members = WaitId::Pgid(Some(group));
+    let exited = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     loop {
+        // Nearly always.
+        if waitid(members.clone(), exited | WaitIdOptions::NOWAIT).is_err() {
+            return true;
+        }
         // A number that a process has is no longer that of a group whose leader has been reaped.
         if send::to_process(group, 0) != Err(Errno::SRCH) {
             // Unless it is the guardian, which is a child of ours that has been killed and not been reaped yet.
-            let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-            return waitid(WaitId::Pid(group), look).is_err();
+            return waitid(WaitId::Pid(group), exited | WaitIdOptions::NOWAIT).is_err();
         }
-        match waitid(
-            WaitId::Pgid(Some(group)),
-            WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
-        ) {
+        match waitid(members.clone(), exited) {
             Ok(Some(_)) => {}
             Ok(None) => return false,
             Err(_) => return true,
