@@ -8,7 +8,10 @@ use std::{process::Stdio, time::Duration};
 use futures::future::join_all;
 use process_io::{Builder, CancellationToken, Ladder, ProcessIo, Signal, Source};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::time::Instant;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::Instant,
+};
 
 use crate::support::{
     Mark, alone, eventually,
@@ -271,6 +274,40 @@ async fn that_would_act_on_the_end_of_others() {
         }
         mark.is_gone("a job").await;
         assert!(!file.exists(), "{round}");
+    }
+}
+
+/// A signal that has a handler interrupts system calls, also those that do not wait.
+#[tokio::test]
+async fn while_signals_come() {
+    if !alone("descendants::while_signals_come") {
+        return;
+    }
+    let _handled = signal(SignalKind::child()).unwrap();
+    // Of each stop of a child the thread is told that has started it: this one.
+    let mut restless = std::process::Command::new("sleep")
+        .arg("300")
+        .spawn()
+        .unwrap();
+    let mut storm = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "while kill -STOP $1 && kill -CONT $1; do :; done",
+            "sh",
+        ])
+        .arg(restless.id().to_string())
+        .spawn()
+        .unwrap();
+    for _ in 0..50 {
+        let mark = Mark::new();
+        let io = ProcessIo::spawn(mark.on(sh("timeout 300 sleep 300; true"))).unwrap();
+        mark.has("sleep", 1).await;
+        drop(io);
+        mark.is_gone("amid signals").await;
+    }
+    for child in [&mut storm, &mut restless] {
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }
 

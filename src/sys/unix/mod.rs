@@ -30,7 +30,8 @@ use std::{
 };
 
 use rustix::{
-    io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd},
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd, retry_on_intr},
     process::Pid,
 };
 use tokio::{
@@ -52,6 +53,12 @@ pub(crate) use pipe::{PipeReader, PipeWriter};
 pub(crate) use process::Process;
 pub(crate) use send::signal_name;
 pub(crate) use spawn::{spawn, stage_pipe};
+
+/// Whether what `events` asks for is so now. A signal that has a handler interrupts `poll(2)` even if that is not to wait.
+fn is_ready(fd: BorrowedFd<'_>, events: PollFlags) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(fd, events)];
+    retry_on_intr(|| poll(&mut fds, Some(&Timespec::default()))) == Ok(1)
+}
 
 /// What runs `script` as the system's shell does.
 pub(crate) fn shell(script: &OsStr) -> Command {

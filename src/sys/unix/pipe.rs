@@ -249,9 +249,7 @@ fn is_refused(error: &io::Error) -> bool {
 
 #[cfg(target_os = "linux")]
 fn is_writable(fd: std::os::fd::BorrowedFd<'_>) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
-    poll(&mut fds, Some(&Timespec::default())) == Ok(1)
+    super::is_ready(fd, rustix::event::PollFlags::OUT)
 }
 
 /// How many bytes were read, and how many were asked for.

@@ -23,7 +23,7 @@ use futures::{
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    io::Errno,
+    io::{Errno, retry_on_intr},
     process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, waitid},
 };
 #[cfg(target_os = "linux")]
@@ -478,7 +478,8 @@ impl Process {
         };
         let mut exited = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
         // If it did not come by then the reaper waits for it.
-        let _ = poll(&mut exited, Timespec::try_from(limit).ok().as_ref());
+        let limit = Timespec::try_from(limit).ok();
+        let _ = retry_on_intr(|| poll(&mut exited, limit.as_ref()));
     }
 
     /// Reaps the child if it has exited; whether it needs reaping no more.

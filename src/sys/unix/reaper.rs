@@ -23,6 +23,7 @@ use rustix::{
 use super::{
     fork,
     group::reap_adopted,
+    is_ready,
     process::{LOOK, Process},
     spawn::pipe,
     tree::Tree,
@@ -69,9 +70,7 @@ impl Orphan {
             return None;
         };
         let descriptor = process.descriptor()?;
-        let mut exited = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
-        let is_quiet = poll(&mut exited, Some(&Timespec::default())) == Ok(0);
-        is_quiet.then_some(descriptor)
+        (!is_ready(descriptor, PollFlags::IN)).then_some(descriptor)
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
+    event::PollFlags,
     io::Errno,
     process::{
         Pid, PidfdFlags, Resource, WaitId, WaitIdOptions, child_subreaper, getpid, getrlimit,
@@ -21,7 +21,10 @@ use rustix::{
     },
 };
 
-use super::{super::send, Entry};
+use super::{
+    super::{is_ready, send},
+    Entry,
+};
 
 /// A process that is not mistaken for another that has its number later.
 #[derive(Debug)]
@@ -46,10 +49,7 @@ impl Hold {
 
     pub(super) fn is_alive(&self) -> bool {
         match self {
-            Self::Pidfd(_, pidfd) => {
-                let mut exited = [PollFd::new(pidfd, PollFlags::IN)];
-                poll(&mut exited, Some(&Timespec::default())) == Ok(0)
-            }
+            Self::Pidfd(_, pidfd) => !is_ready(pidfd.as_fd(), PollFlags::IN),
             Self::Started(pid, then) => {
                 stat(*pid).is_some_and(|(entry, started)| started == *then && !entry.is_zombie)
             }
