@@ -131,7 +131,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `error`, `limits`, `event`, `output`, `signal`, `stdio`, `trace` | the vocabulary |
+//! | `event`, `limits`, `secrets`, `signal`, `stdio`, `trace`, `output`, `error` | the vocabulary |
 //! | `sys` | what differs by platform, and all that is `unsafe` |
 //! | `line` | a line, and by what rules output is taken apart into lines |
 //! | `buffer` | where bytes wait: inbox, outbox, and where lines end |
@@ -163,6 +163,7 @@ mod output;
 mod pipeline;
 mod process_io;
 mod pump;
+mod secrets;
 mod shutdown;
 mod signal;
 mod stdio;

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::line::line;
 use crate::{
-    error::Secrets,
     limits::{Drain, Limits},
+    secrets::Secrets,
     shutdown::{Ladder, OnDrop, Watch},
     stdio::{Input, Redirect},
     sys,

@@ -10,8 +10,9 @@ use tokio::{
 
 use super::{Builder, line::line};
 use crate::{
-    error::{Error, Kind, Result, Secrets},
+    error::{Error, Kind, Result},
     output::{Output, StageOutput},
+    secrets::Secrets,
     shutdown::{Cause, Watch},
     sys::{self, Ends, Group},
     transport::{self, Parts},

@@ -8,7 +8,7 @@ use crate::{event::Source, signal::Signal};
 type User = Option<u32>;
 
 /// The cause. Private, so that a new one is not a breaking change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(dead_code)] // Some causes only Unix has.
 pub(crate) enum Kind {
     /// Names of files are as they are to be shown. This one is not known where the program was looked for in several places.
@@ -57,6 +57,7 @@ pub(crate) enum Kind {
     Output(Source),
     Wait,
     Signal,
+    #[default]
     Io,
 }
 

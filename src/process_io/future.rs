@@ -14,9 +14,10 @@ use tokio::{runtime, task::JoinHandle, time::Instant};
 use super::{Handle, ProcessIo};
 use crate::{
     command::{Builder, command_line, not_started},
-    error::{Error, Kind, Result, Secrets},
+    error::{Error, Kind, Result},
     output::Output,
     pump::poll_output,
+    secrets::Secrets,
     shutdown::OnDrop,
     transport::Parts,
 };

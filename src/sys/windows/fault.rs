@@ -9,7 +9,7 @@ use windows_sys::Win32::Foundation::{
 };
 
 use super::overlapped::code;
-use crate::error::{Kind, Secrets};
+use crate::{error::Kind, secrets::Secrets};
 
 pub(crate) fn fault(command: &Command, secrets: &Secrets, error: &io::Error) -> Kind {
     let directory = command.get_current_dir();
