@@ -1,4 +1,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 
 //! Talk to a child process on [tokio]: feed its stdin and read its stdout and stderr at the same time,
 //! wait only as long as you choose, and never deadlock, lose a byte, leak a process or grow without bound.

@@ -9,7 +9,7 @@ type User = Option<u32>;
 
 /// The cause. Private, so that a new one is not a breaking change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[allow(dead_code)] // Some causes only Unix has.
+#[allow(dead_code)] // Some causes exist on some platforms only.
 pub(crate) enum Kind {
     /// Names of files are as they are to be shown. This one is not known where the program was looked for in several places.
     ProgramNotFound(Option<String>),
@@ -33,7 +33,6 @@ pub(crate) enum Kind {
     ArgumentListTooLong,
     NulByte,
     NoRuntime,
-    #[allow(dead_code)] // On Windows nothing that is waited for needs one.
     NoRuntimeToWait,
     TooManyFiles,
     TooManyProcesses,

@@ -13,7 +13,7 @@ use tokio::{runtime, task::JoinHandle, time::Instant};
 
 use super::{Handle, ProcessIo};
 use crate::{
-    command::{Builder, command_line, not_started},
+    command::{Builder, command_line, not_started, spawn_parts},
     error::{Error, Kind, Result},
     output::Output,
     pump::poll_output,
@@ -61,7 +61,7 @@ impl Builder {
     }
 
     fn spawn_since(mut self, since: Instant) -> Result<ProcessIo> {
-        let parts = self.spawn_parts(since)?;
+        let parts = spawn_parts(&mut self, since)?;
         Ok(self.assemble(parts))
     }
 
