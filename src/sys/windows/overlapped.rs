@@ -31,7 +31,7 @@ use windows_sys::Win32::{
     },
 };
 
-use super::check;
+use super::{check, code};
 
 /// A handle of ours, opened for overlapped operations.
 #[derive(Debug)]
@@ -78,9 +78,7 @@ impl Overlapped {
         // SAFETY: the handle is open, for overlapped operations, and bound to nothing else; `completed` asks nothing of its
         // context.
         let io = unsafe { CreateThreadpoolIo(raw, Some(completed), ptr::null_mut(), ptr::null()) };
-        if io == 0 {
-            return Err(io::Error::last_os_error());
-        }
+        check((io != 0).into())?;
         Ok(Arc::new(Self {
             handle: ManuallyDrop::new(handle),
             io,
@@ -186,11 +184,6 @@ impl Drop for Overlapped {
         // SAFETY: nothing is in flight, for each operation keeps its pipe. It may be called by its own callback.
         unsafe { CloseThreadpoolIo(self.io) };
     }
-}
-
-/// The raw code of a system error.
-pub(super) fn code(error: &io::Error) -> Option<u32> {
-    error.raw_os_error().map(|code| code as u32)
 }
 
 /// An operation that was in flight has ended.
