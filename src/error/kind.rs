@@ -149,8 +149,8 @@ impl fmt::Display for Kind {
             Self::Eof => f.write_str("ended before what was waited for"),
             Self::Failed => f.write_str("failed"),
             Self::Input => f.write_str("the source of its input failed"),
-            Self::Output(source) => write!(f, "its {source} could not be written on"),
-            Self::Wait => f.write_str("its exit status cannot be had"),
+            Self::Output(source) => write!(f, "its {source} could not be forwarded"),
+            Self::Wait => f.write_str("its exit status is unavailable"),
             Self::Signal => f.write_str("cannot be signalled"),
             Self::Io => f.write_str("input/output error"),
         }

@@ -305,7 +305,7 @@ impl Error {
         matches!(self.0.kind, Kind::Output(_))
     }
 
-    /// Not the child failed, but what its input comes by or its output is copied to.
+    /// Error of the input source, of the pipe to stdin or of a tee writer, not of the child.
     pub(crate) fn is_beside_the_child(&self) -> bool {
         self.is_input() || self.is_stdin() || self.is_output()
     }

@@ -98,7 +98,7 @@ fn begin(text: &[u8], from: usize) -> usize {
 fn ending(status: ExitStatus) -> String {
     if let Some(code) = status.code() {
         return match code {
-            // An NTSTATUS of Windows, which nobody knows in decimal.
+            // An NTSTATUS of Windows, which is documented in hexadecimal.
             ..0 => format!("exit code {code:#x}"),
             code => format!("exit code {code}"),
         };

@@ -54,7 +54,7 @@ pub(crate) fn exit_status(code: i32) -> ExitStatus {
     ExitStatus::from_raw(code as u32)
 }
 
-/// There is no such end here: a child that finds nobody reading ends as it likes.
+/// There are no signals here: how a child ends whose output is not read is its own affair.
 pub(crate) fn is_broken_pipe_signal(_: ExitStatus) -> bool {
     false
 }

@@ -16,10 +16,7 @@ use std::{
 use bytes::BytesMut;
 use tokio::task::coop::poll_proceed;
 use windows_sys::Win32::{
-    Foundation::{
-        ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_OPERATION_ABORTED,
-        ERROR_PIPE_NOT_CONNECTED,
-    },
+    Foundation::{ERROR_IO_PENDING, ERROR_OPERATION_ABORTED, ERROR_PIPE_NOT_CONNECTED},
     Security::SECURITY_ATTRIBUTES,
     Storage::FileSystem::{
         FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, PIPE_ACCESS_INBOUND,
@@ -51,7 +48,7 @@ const FALSE_ALARMS: usize = 16;
 #[derive(Debug)]
 pub(crate) struct PipeReader {
     pipe: Arc<Overlapped>,
-    /// For reads that nobody is to be told of.
+    /// For reads that are waited for at once.
     event: OwnedHandle,
     next: Next,
 }
@@ -286,15 +283,12 @@ impl PipeWriter {
 
 /// The other end has been closed.
 fn is_closed(error: &io::Error) -> bool {
-    matches!(
-        code(error),
-        Some(ERROR_BROKEN_PIPE | ERROR_NO_DATA | ERROR_PIPE_NOT_CONNECTED)
-    )
+    error.kind() == io::ErrorKind::BrokenPipe || code(error) == Some(ERROR_PIPE_NOT_CONNECTED)
 }
 
-/// The others that [`is_closed`] knows are a `BrokenPipe` for std too.
 fn as_broken(error: io::Error) -> io::Error {
     match code(&error) {
+        // The one code of a closed pipe that std has no kind for.
         Some(ERROR_PIPE_NOT_CONNECTED) => io::ErrorKind::BrokenPipe.into(),
         _ => error,
     }
@@ -314,9 +308,9 @@ pub(crate) fn stage_pipe() -> io::Result<(File, File, PipeGrowth)> {
     Ok((write.into(), read.into(), PipeGrowth))
 }
 
-/// A pipe with a name that nobody else knows, for this user alone: our end, overlapped, and theirs, which is not.
+/// A pipe with a name that cannot be guessed, for this user alone: our end, overlapped, and theirs, which is not.
 ///
-/// Somebody else of this user would have to find the name and open it in the moment between the two calls. Then ours fails,
+/// Another process of this user would have to find the name and open it between the two calls. Then ours fails,
 /// for there is one instance, and nothing has been written.
 fn pair(access: u32, open: &mut OpenOptions) -> io::Result<(OwnedHandle, OwnedHandle)> {
     match for_this_user(|security| pair_with(security, access, open))? {

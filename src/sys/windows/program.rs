@@ -9,7 +9,7 @@ use std::{
 
 /// What Windows has when `PATHEXT` is not set.
 const DEFAULT_EXTENSIONS: &str = ".COM;.EXE;.BAT;.CMD";
-/// A variable that nobody sets.
+/// A variable that is never set.
 const PROBE: &str = "PROCESS_IO_IS_THE_ENVIRONMENT_CLEARED";
 
 /// The same command with the full path of a program that std did not find. Batch files are run by std, which knows how to
