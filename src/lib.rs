@@ -1,4 +1,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 
 //! Talk to a child process on [tokio]: feed its stdin and read its stdout and stderr at the same time,
 //! wait only as long as you choose, and never deadlock, lose a byte, leak a process or grow without bound.
@@ -131,7 +133,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `error`, `limits`, `event`, `output`, `signal`, `stdio`, `trace` | the vocabulary |
+//! | `event`, `limits`, `secrets`, `signal`, `stdio`, `trace`, `output`, `error` | the vocabulary |
 //! | `sys` | what differs by platform, and all that is `unsafe` |
 //! | `line` | a line, and by what rules output is taken apart into lines |
 //! | `buffer` | where bytes wait: inbox, outbox, and where lines end |
@@ -163,6 +165,7 @@ mod output;
 mod pipeline;
 mod process_io;
 mod pump;
+mod secrets;
 mod shutdown;
 mod signal;
 mod stdio;

@@ -4,7 +4,7 @@ use std::{borrow::Cow, process::ExitStatus, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::error::{Error, Kind, Result, Secrets};
+use crate::secrets::Secrets;
 
 /// What a run left: how the child ended, what it wrote, and what is worth knowing about how.
 ///
@@ -119,30 +119,5 @@ impl Output {
     /// Standard error as text, with U+FFFD for what is not UTF-8.
     pub fn stderr_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.stderr)
-    }
-
-    /// Itself, if the child [succeeded](Output::success).
-    ///
-    /// # Errors
-    ///
-    /// Otherwise an error for which [`is_failed`](Error::is_failed) holds. It names the command, how it
-    /// ended and the end of its stderr, and carries this output.
-    pub fn check(self) -> Result<Self> {
-        if self.success() {
-            return Ok(self);
-        }
-        let culprit = (self.stages.iter()).find(|stage| stage.status == self.status);
-        let (stage, stderr) = match culprit {
-            Some(stage) => (Some(stage.command.clone()), &stage.stderr),
-            None => (None, &self.stderr),
-        };
-        let tail = (stderr.len()).saturating_sub(Error::tail_len(&self.secrets));
-        Err(Error::new(Kind::Failed)
-            .with_command(self.command.clone())
-            .with_stage(stage)
-            .with_status(self.status)
-            .with_elapsed(Some(self.ran))
-            .with_stderr_tail(stderr.slice(tail..), self.secrets.clone())
-            .with_output(self))
     }
 }

@@ -1,4 +1,5 @@
 //! How much heap an idle child takes: a program of its own, for it counts what is allocated.
+#![allow(unsafe_code)]
 #![cfg(unix)] // Beside tokio, which gives each pipe that waits a thread on Windows.
 
 use std::{

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::line::line;
 use crate::{
-    error::Secrets,
     limits::{Drain, Limits},
+    secrets::Secrets,
     shutdown::{Ladder, OnDrop, Watch},
     stdio::{Input, Redirect},
     sys,
@@ -261,8 +261,8 @@ impl Builder {
     ///
     /// On Unix a small `/bin/sh` is started with the child, and leads the child's group. It waits for the end of this
     /// process, which it learns by a pipe, and then kills the group it is in. So it reaches all descendants that
-    /// stay in the group, does not depend on the thread that spawns (as `PR_SET_PDEATHSIG` does), and leaves the fast way to
-    /// spawn. It blocks all signals that can be blocked: only `SIGSTOP` to the group keeps it from its work, and `SIGKILL` ends
+    /// stay in the group, does not depend on the thread that spawns (as `PR_SET_PDEATHSIG` does), and keeps the `posix_spawn`
+    /// fast path. It blocks all signals that can be blocked: only `SIGSTOP` to the group keeps it from its work, and `SIGKILL` ends
     /// it with all the others. The child does not lead its group then: the group's
     /// id is not its process id, and a child that leaves the group (`setsid(2)`, `setpgid(2)`) is out of the guard's reach,
     /// though not of a kill, a drop or a time-out. A child that is let go by
@@ -282,7 +282,7 @@ impl Builder {
     /// On Windows the child's Job Object does it, which the system closes when this process ends. What a child that has exited by
     /// itself has left is not killed then, unless the child was let go before its exit.
     ///
-    /// It cannot be had together with [`process_group(false)`](Builder::process_group): then the spawn fails.
+    /// It cannot be combined with [`process_group(false)`](Builder::process_group): then the spawn fails.
     pub fn die_with_parent(mut self, die: bool) -> Self {
         self.die_with_parent = die;
         self

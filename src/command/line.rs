@@ -6,10 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use crate::error::{HIDDEN, Secrets};
+use crate::secrets::{HIDDEN, Secrets};
 
 /// Longest command line that an error shows, in bytes.
 const LINE_MAX: usize = 1024;
+
 /// Program and arguments without the secrets, quoted as for a shell where they need it, cut when very long.
 pub(crate) fn line(command: &Command, secrets: &Secrets) -> Arc<str> {
     let mut line = String::new();

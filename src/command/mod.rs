@@ -6,4 +6,4 @@ mod spawn;
 
 pub use builder::Builder;
 pub(crate) use line::line as command_line;
-pub(crate) use spawn::{may_start, not_started, touch_timer};
+pub(crate) use spawn::{may_start, not_started, spawn_parts, touch_timer};

@@ -10,55 +10,54 @@ use tokio::{
 
 use super::{Builder, line::line};
 use crate::{
-    error::{Error, Kind, Result, Secrets},
+    error::{Error, Kind, Result},
     output::{Output, StageOutput},
+    secrets::Secrets,
     shutdown::{Cause, Watch},
     sys::{self, Ends, Group},
     transport::{self, Parts},
 };
 
-impl Builder {
-    /// Starts the child of a run that began at `started`, and hands over its parts; nothing is left behind on failure.
-    pub(crate) fn spawn_parts(&mut self, started: Instant) -> Result<Parts> {
-        let secrets = Secrets::new(&self.secrets);
-        let command = line(self.command.as_std(), &secrets);
-        let error = |kind| Error::new(kind).with_command(Some(command.clone()));
-        if Handle::try_current().is_err() {
-            return Err(error(Kind::NoRuntime));
+/// Starts the child of a run that began at `started`, and hands over its parts; nothing is left behind on failure.
+pub(crate) fn spawn_parts(builder: &mut Builder, started: Instant) -> Result<Parts> {
+    let secrets = Secrets::new(&builder.secrets);
+    let command = line(builder.command.as_std(), &secrets);
+    let error = |kind| Error::new(kind).with_command(Some(command.clone()));
+    if Handle::try_current().is_err() {
+        return Err(error(Kind::NoRuntime));
+    }
+    let watch = builder.watch.as_deref();
+    let may_start = || may_start(watch, started, &command, &[]);
+    // Before anything is prepared, which may take processes and time of its own.
+    may_start()?;
+    touch_timer();
+    let ends = Ends {
+        stdin: std::mem::take(&mut builder.stdin),
+        stdout: std::mem::take(&mut builder.stdout),
+        stderr: builder.stderr.as_mut().map(std::mem::take),
+        group: match builder.group {
+            true => Group::Own,
+            false => Group::Shared,
+        },
+        pipe_capacity: builder.pipe_capacity,
+        die_with_parent: builder.die_with_parent,
+        inherit_signals: builder.inherit_signals,
+        creation_flags: builder.creation_flags,
+        retry_busy: builder.retry_busy,
+        may_start: &|| Ok(may_start()?),
+    };
+    match sys::spawn(&mut builder.command, ends) {
+        Ok(spawned) => {
+            let mut parts = transport::local(spawned);
+            parts.command = Some(command);
+            parts.started = Some(started);
+            parts.secrets = secrets;
+            Ok(parts)
         }
-        let watch = self.watch.as_deref();
-        let may_start = || may_start(watch, started, &command, &[]);
-        // Before anything is prepared, which may take processes and time of its own.
-        may_start()?;
-        touch_timer();
-        let ends = Ends {
-            stdin: std::mem::take(&mut self.stdin),
-            stdout: std::mem::take(&mut self.stdout),
-            stderr: self.stderr.as_mut().map(std::mem::take),
-            group: match self.group {
-                true => Group::Own,
-                false => Group::Shared,
-            },
-            pipe_capacity: self.pipe_capacity,
-            die_with_parent: self.die_with_parent,
-            inherit_signals: self.inherit_signals,
-            creation_flags: self.creation_flags,
-            retry_busy: self.retry_busy,
-            may_start: &|| Ok(may_start()?),
-        };
-        match sys::spawn(&mut self.command, ends) {
-            Ok(spawned) => {
-                let mut parts = transport::local(spawned);
-                parts.command = Some(command);
-                parts.started = Some(started);
-                parts.secrets = secrets;
-                Ok(parts)
-            }
-            Err(source) => Err(source.downcast().unwrap_or_else(|source| {
-                let kind = sys::fault(self.command.as_std(), &secrets, &source);
-                error(kind).with_source(source)
-            })),
-        }
+        Err(source) => Err(source.downcast().unwrap_or_else(|source| {
+            let kind = sys::fault(builder.command.as_std(), &secrets, &source);
+            error(kind).with_source(source)
+        })),
     }
 }
 

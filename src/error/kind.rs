@@ -8,8 +8,8 @@ use crate::{event::Source, signal::Signal};
 type User = Option<u32>;
 
 /// The cause. Private, so that a new one is not a breaking change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(dead_code)] // Some causes only Unix has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(dead_code)] // Some causes exist on some platforms only.
 pub(crate) enum Kind {
     /// Names of files are as they are to be shown. This one is not known where the program was looked for in several places.
     ProgramNotFound(Option<String>),
@@ -33,7 +33,6 @@ pub(crate) enum Kind {
     ArgumentListTooLong,
     NulByte,
     NoRuntime,
-    #[allow(dead_code)] // On Windows nothing that is waited for needs one.
     NoRuntimeToWait,
     TooManyFiles,
     TooManyProcesses,
@@ -57,6 +56,7 @@ pub(crate) enum Kind {
     Output(Source),
     Wait,
     Signal,
+    #[default]
     Io,
 }
 
@@ -149,8 +149,8 @@ impl fmt::Display for Kind {
             Self::Eof => f.write_str("ended before what was waited for"),
             Self::Failed => f.write_str("failed"),
             Self::Input => f.write_str("the source of its input failed"),
-            Self::Output(source) => write!(f, "its {source} could not be written on"),
-            Self::Wait => f.write_str("its exit status cannot be had"),
+            Self::Output(source) => write!(f, "its {source} could not be forwarded"),
+            Self::Wait => f.write_str("its exit status is unavailable"),
             Self::Signal => f.write_str("cannot be signalled"),
             Self::Io => f.write_str("input/output error"),
         }

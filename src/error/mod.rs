@@ -1,7 +1,7 @@
 //! [`Error`]: one opaque error for everything, which tells the cause, the command and how far it got.
 
+mod check;
 mod kind;
-mod secrets;
 mod show;
 
 use std::{error, io, process::ExitStatus, sync::Arc, time::Duration};
@@ -9,9 +9,8 @@ use std::{error, io, process::ExitStatus, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 pub(crate) use kind::Kind;
-pub(crate) use secrets::{HIDDEN, Secrets};
 
-use crate::{limits::ERROR_TAIL, output::Output, signal::Signal};
+use crate::{limits::ERROR_TAIL, output::Output, secrets::Secrets, signal::Signal};
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -28,6 +27,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// It converts into [`io::Error`] with a fitting [`io::ErrorKind`], and back without loss.
 pub struct Error(Box<Inner>);
 
+#[derive(Default)]
 struct Inner {
     kind: Kind,
     command: Option<Arc<str>>,
@@ -54,18 +54,7 @@ impl Error {
     pub(crate) fn new(kind: Kind) -> Self {
         Self(Box::new(Inner {
             kind,
-            command: None,
-            stage: None,
-            status: None,
-            stderr_tail: Bytes::new(),
-            secrets: Secrets::default(),
-            output: None,
-            written: None,
-            elapsed: None,
-            stopped: None,
-            survivors: false,
-            before_the_start: false,
-            source: None,
+            ..Inner::default()
         }))
     }
 
@@ -316,7 +305,7 @@ impl Error {
         matches!(self.0.kind, Kind::Output(_))
     }
 
-    /// Not the child failed, but what its input comes by or its output is copied to.
+    /// Error of the input source, of the pipe to stdin or of a tee writer, not of the child.
     pub(crate) fn is_beside_the_child(&self) -> bool {
         self.is_input() || self.is_stdin() || self.is_output()
     }

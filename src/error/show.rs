@@ -4,8 +4,8 @@ use std::{fmt, process::ExitStatus};
 
 use memchr::memchr;
 
-use super::{Error, Kind, secrets::escape};
-use crate::limits::ERROR_TAIL;
+use super::{Error, Inner, Kind};
+use crate::{limits::ERROR_TAIL, secrets::escape};
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,7 +65,7 @@ impl fmt::Display for Error {
             Kind::Failed | Kind::Eof | Kind::Deadline(_) | Kind::Silence(_)
         );
         if shows_tail {
-            let tail = self.shown_tail();
+            let tail = shown_tail(inner);
             if !tail.is_empty() {
                 write!(f, "; stderr:\n{tail}")?;
             }
@@ -74,14 +74,12 @@ impl fmt::Display for Error {
     }
 }
 
-impl Error {
-    /// The end of stderr, safe to print.
-    fn shown_tail(&self) -> String {
-        let tail = &self.0.stderr_tail;
-        let from = begin(tail, tail.len().saturating_sub(ERROR_TAIL));
-        let tail = self.0.secrets.hide(tail, from).replace("\r\n", "\n");
-        escape(tail.trim_ascii_end(), |c| matches!(c, '\n' | '\t'))
-    }
+/// The end of stderr, safe to print.
+fn shown_tail(error: &Inner) -> String {
+    let tail = &error.stderr_tail;
+    let from = begin(tail, tail.len().saturating_sub(ERROR_TAIL));
+    let tail = error.secrets.hide(tail, from).replace("\r\n", "\n");
+    escape(tail.trim_ascii_end(), |c| matches!(c, '\n' | '\t'))
 }
 
 /// Where to begin, if not before `from`: with a line, unless that would leave out much, and else with a character.
@@ -100,7 +98,7 @@ fn begin(text: &[u8], from: usize) -> usize {
 fn ending(status: ExitStatus) -> String {
     if let Some(code) = status.code() {
         return match code {
-            // An NTSTATUS of Windows, which nobody knows in decimal.
+            // An NTSTATUS of Windows, which is documented in hexadecimal.
             ..0 => format!("exit code {code:#x}"),
             code => format!("exit code {code}"),
         };
@@ -122,17 +120,18 @@ impl fmt::Debug for Error {
         if !f.alternate() {
             return fmt::Display::fmt(self, f);
         }
+        let inner = &*self.0;
         f.debug_struct("Error")
-            .field("kind", &self.0.kind)
-            .field("command", &self.0.command)
-            .field("stage", &self.0.stage)
-            .field("status", &self.0.status)
-            .field("stderr_tail", &self.shown_tail())
-            .field("written", &self.0.written)
-            .field("elapsed", &self.0.elapsed)
-            .field("stopped", &self.0.stopped)
-            .field("survivors", &self.0.survivors)
-            .field("source", &self.0.source)
+            .field("kind", &inner.kind)
+            .field("command", &inner.command)
+            .field("stage", &inner.stage)
+            .field("status", &inner.status)
+            .field("stderr_tail", &shown_tail(inner))
+            .field("written", &inner.written)
+            .field("elapsed", &inner.elapsed)
+            .field("stopped", &inner.stopped)
+            .field("survivors", &inner.survivors)
+            .field("source", &inner.source)
             .finish_non_exhaustive()
     }
 }
@@ -144,7 +143,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::error::Secrets;
+    use crate::secrets::Secrets;
 
     #[test]
     fn a_failure_reads_like_a_command_line_tools() {

@@ -13,9 +13,10 @@ use tokio::{io::AsyncWrite, process::Command, runtime::Handle, time::Instant};
 use super::process::Stages;
 use crate::{
     command::{Builder, command_line, may_start, not_started, touch_timer},
-    error::{Error, Kind, Result, Secrets},
+    error::{Error, Kind, Result},
     output::Output,
     process_io::{Collect, ProcessIo, spawn_elsewhere},
+    secrets::Secrets,
     stdio::Redirect,
     sys::{self, Ends, Group, PipeGrowth, Spawned},
     transport::{Parts, Process, ReadEnd, StageParts, TeeParts, WriteEnd},

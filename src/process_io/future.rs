@@ -13,10 +13,11 @@ use tokio::{runtime, task::JoinHandle, time::Instant};
 
 use super::{Handle, ProcessIo};
 use crate::{
-    command::{Builder, command_line, not_started},
-    error::{Error, Kind, Result, Secrets},
+    command::{Builder, command_line, not_started, spawn_parts},
+    error::{Error, Kind, Result},
     output::Output,
     pump::poll_output,
+    secrets::Secrets,
     shutdown::OnDrop,
     transport::Parts,
 };
@@ -60,7 +61,7 @@ impl Builder {
     }
 
     fn spawn_since(mut self, since: Instant) -> Result<ProcessIo> {
-        let parts = self.spawn_parts(since)?;
+        let parts = spawn_parts(&mut self, since)?;
         Ok(self.assemble(parts))
     }
 

@@ -192,7 +192,7 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
-    use crate::{error::Secrets, sys::exit_status};
+    use crate::{secrets::Secrets, sys::exit_status};
 
     struct Exits(Option<ExitStatus>);
 

@@ -29,13 +29,16 @@ use std::{fmt, io};
 
 use crate::{signal::Signal, stdio::Redirect};
 
+#[allow(unsafe_code)]
 mod newlines;
 pub(crate) use newlines::newlines;
 
+#[allow(unsafe_code)]
 mod sliced;
 pub(crate) use sliced::{Slice, Sliced};
 
 #[cfg(unix)]
+#[allow(unsafe_code)]
 mod unix;
 #[cfg(unix)]
 pub use unix::BorrowedDescriptor;
@@ -43,6 +46,7 @@ pub use unix::BorrowedDescriptor;
 pub(crate) use unix::*;
 
 #[cfg(windows)]
+#[allow(unsafe_code)]
 mod windows;
 #[cfg(windows)]
 pub use windows::BorrowedDescriptor;

@@ -7,8 +7,9 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio::task::unconstrained;
 
 use crate::{
-    error::{Error, Kind, Result, Secrets},
+    error::{Error, Kind, Result},
     output::Usage,
+    secrets::Secrets,
     signal::Signal,
 };
 

@@ -6,8 +6,8 @@ use futures::{FutureExt, future::BoxFuture};
 
 use super::{Parts, Process, ReadEnd, WriteEnd};
 use crate::{
-    error::Secrets,
     output::Usage,
+    secrets::Secrets,
     signal::Signal,
     sys::{self, Scope, Spawned},
 };

@@ -19,7 +19,7 @@ use tokio_util::io::poll_read_buf;
 
 use super::Process;
 use crate::{
-    error::Secrets,
+    secrets::Secrets,
     sys::{Outlet, PipeReader, PipeWriter},
 };
 

@@ -10,6 +10,8 @@
 //! Exit codes: 64 wrong usage, 65 survived its own signal, 32 nobody reads the output any more,
 //! 74 any other I/O error.
 
+#![allow(unsafe_code)]
+
 #[cfg(unix)]
 mod parent;
 mod stdio;

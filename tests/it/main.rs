@@ -1,6 +1,7 @@
 //! Behaviour, through the public API, with the helper child in `tests/child/` or real programs. One
 //! behaviour per file.
 
+#![allow(unsafe_code)]
 // What only the tests of Linux use is imported elsewhere too.
 #![cfg_attr(not(target_os = "linux"), allow(unused_imports, dead_code))]
 

@@ -312,7 +312,7 @@ async fn a_status_that_cannot_be_had_is_an_error() {
     assert_eq!(error.output().unwrap().stdout, "all of it");
     assert_eq!(error.output().unwrap().status, None);
     assert!(
-        error.to_string().contains("exit status cannot be had"),
+        error.to_string().contains("exit status is unavailable"),
         "{error}"
     );
 }

@@ -22,7 +22,7 @@ use super::{
     session_of,
     writers::is_open_for_writing,
 };
-use crate::error::{Kind, Secrets};
+use crate::{error::Kind, secrets::Secrets};
 
 /// As many scripts may be each other's interpreters: Linux allows 4.
 const MAX_SCRIPTS: u32 = 8;

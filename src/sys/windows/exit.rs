@@ -60,9 +60,7 @@ impl Exit {
         let told = ptr::from_ref(&*self.told).cast_mut().cast();
         // SAFETY: `told` is where it is until `drop` has seen that `ended` uses it no more.
         self.wait = unsafe { CreateThreadpoolWait(Some(ended), told, ptr::null()) };
-        if self.wait == 0 {
-            return Err(io::Error::last_os_error());
-        }
+        check((self.wait != 0).into())?;
         // SAFETY: the wait and the handle are open, the handle until the wait is closed. No time limit is asked for.
         unsafe { SetThreadpoolWait(self.wait, self.process.as_raw_handle(), ptr::null()) };
         Ok(())
@@ -136,20 +134,19 @@ pub(super) fn status(process: BorrowedHandle<'_>) -> io::Result<Option<ExitStatu
 
 #[cfg(test)]
 mod tests {
-    use std::{io::ErrorKind, os::windows::io::FromRawHandle, process};
+    use std::{io::ErrorKind, process};
 
     use futures::FutureExt;
     use windows_sys::Win32::System::Threading::{OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION};
 
-    use super::*;
+    use super::{super::opened, *};
 
     /// A process that cannot be waited for does not count as running: nobody would ever be woken.
     #[test]
     fn a_wait_that_fails_is_an_error() {
-        // SAFETY: it only takes numbers.
-        let raw = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, process::id()) };
-        // SAFETY: the call has just opened it, and nobody else owns it.
-        let process = unsafe { OwnedHandle::from_raw_handle(raw) };
+        let access = PROCESS_QUERY_LIMITED_INFORMATION;
+        // SAFETY: it only takes numbers, and opens a handle.
+        let process = unsafe { opened(OpenProcess(access, 0, process::id())) }.unwrap();
         let error = status(process.as_handle()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
         let exited = Exit::of(process).now_or_never();

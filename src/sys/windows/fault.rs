@@ -8,8 +8,8 @@ use windows_sys::Win32::Foundation::{
     ERROR_TOO_MANY_OPEN_FILES,
 };
 
-use super::overlapped::code;
-use crate::error::{Kind, Secrets};
+use super::code;
+use crate::{error::Kind, secrets::Secrets};
 
 pub(crate) fn fault(command: &Command, secrets: &Secrets, error: &io::Error) -> Kind {
     let directory = command.get_current_dir();

@@ -1,11 +1,13 @@
 //! [`Job`]: a job object, what a process group is elsewhere.
 
 use std::{
-    io,
-    mem::ManuallyDrop,
-    os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle},
+    io, mem,
+    os::windows::io::{AsRawHandle, BorrowedHandle, OwnedHandle},
     ptr,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use windows_sys::Win32::{
@@ -19,7 +21,7 @@ use windows_sys::Win32::{
     },
 };
 
-use super::{KILLED, check};
+use super::{KILLED, check, opened};
 
 // What resumes a process as a whole, for std does not give away its first thread. It has been there since Windows XP.
 #[link(name = "ntdll")]
@@ -31,27 +33,18 @@ unsafe extern "system" {
 /// process group.
 #[derive(Debug)]
 pub(super) struct Job {
-    handle: ManuallyDrop<OwnedHandle>,
-    /// The system kills what is in it when its last handle is closed, which is ours.
-    kill_on_close: bool,
-    /// A child was let go while it was running.
-    let_go: AtomicBool,
-    killed: AtomicBool,
+    handle: Arc<OwnedHandle>,
+    /// The system kills what is in it when the last handle is closed, and is not to do so when this is dropped.
+    lift_limit: AtomicBool,
 }
 
 impl Job {
     pub(super) fn new(kill_on_close: bool) -> io::Result<Self> {
-        // SAFETY: neither security attributes nor a name are needed.
-        let handle = unsafe { CreateJobObjectW(ptr::null(), ptr::null()) };
-        if handle.is_null() {
-            return Err(io::Error::last_os_error());
-        }
+        // SAFETY: it opens a handle, and neither security attributes nor a name are needed.
+        let handle = unsafe { opened(CreateJobObjectW(ptr::null(), ptr::null())) }?;
         let job = Self {
-            // SAFETY: the call has just opened it, and nobody else owns it.
-            handle: ManuallyDrop::new(unsafe { OwnedHandle::from_raw_handle(handle) }),
-            kill_on_close,
-            let_go: AtomicBool::new(false),
-            killed: AtomicBool::new(false),
+            handle: Arc::new(handle),
+            lift_limit: kill_on_close.into(),
         };
         job.limit(kill_on_close)?;
         Ok(job)
@@ -84,7 +77,7 @@ impl Job {
     pub(super) fn kill(&self) -> io::Result<()> {
         // SAFETY: the handle is open.
         check(unsafe { TerminateJobObject(self.raw(), KILLED) })?;
-        self.killed.store(true, Ordering::Relaxed);
+        self.lift_limit.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -107,7 +100,10 @@ impl Job {
 
     /// A child in it may live on, until this process ends if that was asked for.
     pub(super) fn let_go(&self) {
-        self.let_go.store(true, Ordering::Relaxed);
+        if self.lift_limit.swap(false, Ordering::Relaxed) {
+            // The system closes it when this process ends.
+            mem::forget(Arc::clone(&self.handle));
+        }
     }
 
     fn raw(&self) -> HANDLE {
@@ -117,17 +113,11 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        if self.kill_on_close && !*self.killed.get_mut() {
-            if *self.let_go.get_mut() {
-                // The system closes it when this process ends.
-                return;
-            }
+        if *self.lift_limit.get_mut() {
             // Its children have exited by themselves: what they have left lives on. If the limit cannot be taken away it is
             // killed.
             let _ = self.limit(false);
         }
-        // SAFETY: nobody uses the handle after this.
-        unsafe { ManuallyDrop::drop(&mut self.handle) };
     }
 }
 

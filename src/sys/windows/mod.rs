@@ -16,16 +16,18 @@ use std::{
     ffi::OsStr,
     io,
     os::windows::{
-        io::{AsRawHandle, BorrowedHandle},
+        io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle},
         process::ExitStatusExt,
     },
     process::ExitStatus,
 };
 
 use tokio::process::Command;
-use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation};
+use windows_sys::Win32::Foundation::{
+    HANDLE, HANDLE_FLAG_INHERIT, INVALID_HANDLE_VALUE, SetHandleInformation,
+};
 
-use crate::stdio::Redirect;
+use crate::{signal::Signal, stdio::Redirect};
 
 pub(crate) use fault::fault;
 pub(crate) use outlet::Outlet;
@@ -41,8 +43,6 @@ pub(crate) fn shell(script: &OsStr) -> Command {
     shell
 }
 
-use crate::signal::Signal;
-
 /// A borrowed handle.
 pub type BorrowedDescriptor<'a> = BorrowedHandle<'a>;
 
@@ -54,7 +54,7 @@ pub(crate) fn exit_status(code: i32) -> ExitStatus {
     ExitStatus::from_raw(code as u32)
 }
 
-/// There is no such end here: a child that finds nobody reading ends as it likes.
+/// There are no signals here: how a child ends whose output is not read is its own affair.
 pub(crate) fn is_broken_pipe_signal(_: ExitStatus) -> bool {
     false
 }
@@ -82,11 +82,30 @@ pub(crate) fn close_on_exec(redirect: &Redirect) {
     }
 }
 
+/// What most calls return: 0 if they failed.
 fn check(result: i32) -> io::Result<()> {
     match result {
         0 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
+}
+
+/// The raw code of a system error.
+fn code(error: &io::Error) -> Option<u32> {
+    error.raw_os_error().map(|code| code as u32)
+}
+
+/// The handle that a call has returned.
+///
+/// # Safety
+///
+/// If the call succeeded it has just opened the handle, and nobody else owns it.
+unsafe fn opened(handle: HANDLE) -> io::Result<OwnedHandle> {
+    if handle.is_null() || handle == INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the caller answers for it.
+    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
 /// The number of a process that is no copy.

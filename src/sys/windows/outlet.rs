@@ -1,4 +1,4 @@
-//! [`Outlet`]: somebody else's file or pipe, written by tokio's blocking pool.
+//! [`Outlet`]: a file or pipe of the caller's, written by tokio's blocking pool.
 
 use std::{
     io,

@@ -1,8 +1,8 @@
-//! [`Overlapped`]: our end of a pipe, with at most one operation in flight that somebody waits for.
+//! [`Overlapped`]: our end of a pipe, with at most one operation in flight whose end is waited for.
 //!
 //! Not `tokio::net::windows::named_pipe`: mio keeps a read in flight into a buffer of its own, and what that read took out of
 //! the pipe is seen only once the reactor has run. So a loop of `recv_nowait` that does not yield would see nothing,
-//! nobody could tell how much is in the pipe, and an idle child would hold a buffer. Here the wait for input is a
+//! it could not be told how much is in the pipe, and an idle child would hold a buffer. Here the wait for input is a
 //! read of *zero* bytes, as in libuv: it ends when there is something, and takes nothing. All else asks the kernel.
 //!
 //! The end of an operation is told by the system's own thread pool, which wakes the task. A pipe that waits costs no thread,
@@ -31,7 +31,7 @@ use windows_sys::Win32::{
     },
 };
 
-use super::check;
+use super::{check, code};
 
 /// A handle of ours, opened for overlapped operations.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ struct State {
     in_flight: bool,
     /// To be woken when it is not any more.
     waker: Option<Waker>,
-    /// How the last operation failed that was in flight, until somebody asks.
+    /// How the last operation failed that was in flight, until it is taken.
     failed: Option<u32>,
 }
 
@@ -78,9 +78,7 @@ impl Overlapped {
         // SAFETY: the handle is open, for overlapped operations, and bound to nothing else; `completed` asks nothing of its
         // context.
         let io = unsafe { CreateThreadpoolIo(raw, Some(completed), ptr::null_mut(), ptr::null()) };
-        if io == 0 {
-            return Err(io::Error::last_os_error());
-        }
+        check((io != 0).into())?;
         Ok(Arc::new(Self {
             handle: ManuallyDrop::new(handle),
             io,
@@ -186,11 +184,6 @@ impl Drop for Overlapped {
         // SAFETY: nothing is in flight, for each operation keeps its pipe. It may be called by its own callback.
         unsafe { CloseThreadpoolIo(self.io) };
     }
-}
-
-/// The raw code of a system error.
-pub(super) fn code(error: &io::Error) -> Option<u32> {
-    error.raw_os_error().map(|code| code as u32)
 }
 
 /// An operation that was in flight has ended.

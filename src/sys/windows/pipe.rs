@@ -5,9 +5,8 @@ use std::{
     hash::{BuildHasher, RandomState},
     io::{self, IoSlice},
     os::windows::{
-        ffi::OsStrExt,
         fs::OpenOptionsExt,
-        io::{AsRawHandle, FromRawHandle, OwnedHandle},
+        io::{AsRawHandle, OwnedHandle},
     },
     process, ptr,
     sync::Arc,
@@ -17,10 +16,7 @@ use std::{
 use bytes::BytesMut;
 use tokio::task::coop::poll_proceed;
 use windows_sys::Win32::{
-    Foundation::{
-        ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_OPERATION_ABORTED,
-        ERROR_PIPE_NOT_CONNECTED, INVALID_HANDLE_VALUE,
-    },
+    Foundation::{ERROR_IO_PENDING, ERROR_OPERATION_ABORTED, ERROR_PIPE_NOT_CONNECTED},
     Security::SECURITY_ATTRIBUTES,
     Storage::FileSystem::{
         FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, PIPE_ACCESS_INBOUND,
@@ -37,8 +33,8 @@ use windows_sys::Win32::{
 };
 
 use super::{
-    BorrowedDescriptor, Outlet, check,
-    overlapped::{Overlapped, Submitted, code},
+    BorrowedDescriptor, Outlet, check, code, opened,
+    overlapped::{Overlapped, Submitted},
     security::for_this_user,
 };
 
@@ -52,7 +48,7 @@ const FALSE_ALARMS: usize = 16;
 #[derive(Debug)]
 pub(crate) struct PipeReader {
     pipe: Arc<Overlapped>,
-    /// For reads that nobody is to be told of.
+    /// For reads that are waited for at once.
     event: OwnedHandle,
     next: Next,
 }
@@ -72,15 +68,10 @@ impl PipeReader {
     /// A pipe: our end, and the one that the child writes to, which no child inherits by itself.
     pub(super) fn pair() -> io::Result<(Self, OwnedHandle)> {
         let (ours, theirs) = pair(PIPE_ACCESS_INBOUND, OpenOptions::new().write(true))?;
-        // SAFETY: there is nothing that the call could be given and that is not valid.
-        let event = unsafe { CreateEventW(ptr::null(), 1, 0, ptr::null()) };
-        if event.is_null() {
-            return Err(io::Error::last_os_error());
-        }
         let reader = Self {
             pipe: Overlapped::new(ours)?,
-            // SAFETY: the call has just opened it, and nobody else owns it.
-            event: unsafe { OwnedHandle::from_raw_handle(event) },
+            // SAFETY: it opens a handle, and neither security attributes nor a name are needed.
+            event: unsafe { opened(CreateEventW(ptr::null(), 1, 0, ptr::null())) }?,
             next: Next::Look,
         };
         Ok((reader, theirs))
@@ -206,19 +197,11 @@ impl PipeReader {
     }
 
     fn available(&self) -> io::Result<u32> {
-        let (pipe, mut available, null) = (self.pipe.raw(), 0, ptr::null_mut);
+        let none: *mut u32 = ptr::null_mut();
+        let (pipe, mut available) = (self.pipe.raw(), 0);
         // SAFETY: the handle is open, and `available` outlives the call; the others may be null.
-        let peeked = unsafe {
-            PeekNamedPipe(
-                pipe,
-                null(),
-                0,
-                ptr::null_mut(),
-                &mut available,
-                ptr::null_mut(),
-            )
-        };
-        check(peeked).map(|()| available)
+        check(unsafe { PeekNamedPipe(pipe, none.cast(), 0, none, &mut available, none) })?;
+        Ok(available)
     }
 
     /// Pipes have a fixed size here.
@@ -300,15 +283,13 @@ impl PipeWriter {
 
 /// The other end has been closed.
 fn is_closed(error: &io::Error) -> bool {
-    matches!(
-        code(error),
-        Some(ERROR_BROKEN_PIPE | ERROR_NO_DATA | ERROR_PIPE_NOT_CONNECTED)
-    )
+    error.kind() == io::ErrorKind::BrokenPipe || code(error) == Some(ERROR_PIPE_NOT_CONNECTED)
 }
 
 fn as_broken(error: io::Error) -> io::Error {
-    match is_closed(&error) {
-        true if error.kind() != io::ErrorKind::BrokenPipe => io::ErrorKind::BrokenPipe.into(),
+    match code(&error) {
+        // The one code of a closed pipe that std has no kind for.
+        Some(ERROR_PIPE_NOT_CONNECTED) => io::ErrorKind::BrokenPipe.into(),
         _ => error,
     }
 }
@@ -323,13 +304,13 @@ pub(crate) fn stage_pipe() -> io::Result<(File, File, PipeGrowth)> {
     // SAFETY: both handles outlive the call, which fills them in.
     check(unsafe { CreatePipe(&mut read, &mut write, ptr::null(), PIPE_SIZE as u32) })?;
     // SAFETY: the call has just opened both, and nobody else owns them.
-    let [read, write] = [read, write].map(|end| unsafe { File::from_raw_handle(end) });
-    Ok((write, read, PipeGrowth))
+    let [read, write] = unsafe { [opened(read)?, opened(write)?] };
+    Ok((write.into(), read.into(), PipeGrowth))
 }
 
-/// A pipe with a name that nobody else knows, for this user alone: our end, overlapped, and theirs, which is not.
+/// A pipe with a name that cannot be guessed, for this user alone: our end, overlapped, and theirs, which is not.
 ///
-/// Somebody else of this user would have to find the name and open it in the moment between the two calls. Then ours fails,
+/// Another process of this user would have to find the name and open it between the two calls. Then ours fails,
 /// for there is one instance, and nothing has been written.
 fn pair(access: u32, open: &mut OpenOptions) -> io::Result<(OwnedHandle, OwnedHandle)> {
     match for_this_user(|security| pair_with(security, access, open))? {
@@ -346,20 +327,13 @@ fn pair_with(
     access: u32,
     open: &mut OpenOptions,
 ) -> io::Result<(OwnedHandle, OwnedHandle)> {
-    let random = || RandomState::new().hash_one(process::id());
     let pid = process::id();
-    let name = format!(
-        r"\\.\pipe\process-io.{pid}.{:016x}{:016x}",
-        random(),
-        random()
-    );
-    let wide: Vec<u16> = std::ffi::OsStr::new(&name)
-        .encode_wide()
-        .chain([0])
-        .collect();
-    // SAFETY: the name ends with a zero and outlives the call; the security attributes are valid, or none.
+    let [high, low] = [(); 2].map(|()| RandomState::new().hash_one(pid));
+    let name = format!(r"\\.\pipe\process-io.{pid}.{high:016x}{low:016x}");
+    let wide: Vec<u16> = name.encode_utf16().chain([0]).collect();
+    // SAFETY: it opens a handle; the name ends with a zero and outlives the call; the security attributes are valid, or none.
     let ours = unsafe {
-        CreateNamedPipeW(
+        opened(CreateNamedPipeW(
             wide.as_ptr(),
             access | FILE_FLAG_FIRST_PIPE_INSTANCE | FILE_FLAG_OVERLAPPED,
             PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS,
@@ -368,13 +342,7 @@ fn pair_with(
             PIPE_SIZE as u32,
             0,
             security,
-        )
-    };
-    if ours == INVALID_HANDLE_VALUE {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the call has just opened it, and nobody else owns it.
-    let ours = unsafe { OwnedHandle::from_raw_handle(ours) };
-    let theirs: File = open.share_mode(0).open(&name)?;
-    Ok((ours, theirs.into()))
+        ))
+    }?;
+    Ok((ours, open.share_mode(0).open(&name)?.into()))
 }

@@ -26,10 +26,9 @@ use windows_sys::Win32::{
 
 use super::{
     super::Scope,
-    KILLED, check,
+    KILLED, check, code,
     exit::{self, Exit},
-    job::Job,
-    overlapped::code,
+    job::{self, Job},
     usage,
 };
 use crate::{output::Usage, signal::Signal};
@@ -56,9 +55,11 @@ impl Process {
         leads: bool,
         console_group: bool,
     ) -> io::Result<Self> {
-        let gone = || io::Error::other("the child has no handle");
-        let id = child.id().ok_or_else(gone)?;
-        let handle = handle_of(child)?.try_clone_to_owned()?;
+        let (Some(id), Some(raw)) = (child.id(), child.raw_handle()) else {
+            return Err(io::Error::other("the child has no handle"));
+        };
+        // SAFETY: the handle is open, for `child` owns it and outlives the borrow.
+        let handle = unsafe { BorrowedHandle::borrow_raw(raw) }.try_clone_to_owned()?;
         let exited = Exit::of(handle.try_clone()?).map_err(Arc::new);
         Ok(Self {
             id,
@@ -73,6 +74,16 @@ impl Process {
 
     pub(crate) fn id(&self) -> u32 {
         self.id
+    }
+
+    /// Puts it in its job, suspended as it is, and then lets it run if `resume`.
+    pub(super) fn enter_job(&self, resume: bool) -> io::Result<()> {
+        let Some(job) = &self.job else { return Ok(()) };
+        job.add(self.handle.as_handle())?;
+        match resume {
+            true => job::resume(self.handle.as_handle()),
+            false => Ok(()),
+        }
     }
 
     /// What it is in, with all its descendants.
@@ -183,11 +194,4 @@ impl Process {
     fn raw(&self) -> HANDLE {
         self.handle.as_raw_handle()
     }
-}
-
-/// The handle of a child that nobody has waited for.
-pub(super) fn handle_of(child: &Child) -> io::Result<BorrowedHandle<'_>> {
-    let raw = (child.raw_handle()).ok_or_else(|| io::Error::other("the child has no handle"))?;
-    // SAFETY: the handle is open, for `child` owns it and outlives the borrow.
-    Ok(unsafe { BorrowedHandle::borrow_raw(raw) })
 }

@@ -9,7 +9,7 @@ use std::{
 
 /// What Windows has when `PATHEXT` is not set.
 const DEFAULT_EXTENSIONS: &str = ".COM;.EXE;.BAT;.CMD";
-/// A variable that nobody sets.
+/// A variable that is never set.
 const PROBE: &str = "PROCESS_IO_IS_THE_ENVIRONMENT_CLEARED";
 
 /// The same command with the full path of a program that std did not find. Batch files are run by std, which knows how to
@@ -47,17 +47,16 @@ pub(super) fn by_extension(command: &mut Command) -> Option<Command> {
 fn find(command: &Command, program: &Path) -> Option<PathBuf> {
     let extensions = variable(command, "PATHEXT").unwrap_or_else(|| DEFAULT_EXTENSIONS.into());
     let extensions = extensions.to_string_lossy();
-    let extensions = || {
-        extensions
-            .split(';')
-            .filter(|extension| extension.starts_with('.'))
-    };
     let with_extension = |directory: &Path| {
-        extensions().find_map(|extension| {
+        let extensions = extensions
+            .split(';')
+            .filter(|extension| extension.starts_with('.'));
+        let mut paths = extensions.map(|extension| {
             let mut path = directory.join(program).into_os_string();
             path.push(extension);
-            Some(PathBuf::from(path)).filter(|path| path.is_file())
-        })
+            PathBuf::from(path)
+        });
+        paths.find(|path| path.is_file())
     };
     if program.components().count() > 1 || program.has_root() {
         return with_extension(Path::new(""));

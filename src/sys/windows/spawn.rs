@@ -20,16 +20,14 @@ use windows_sys::Win32::{
 
 use super::{
     super::{BUSY_PAUSES, Ends, Group, Spawned, not_its_own_group},
-    PipeReader, PipeWriter, Process,
-    job::{self, Job},
-    overlapped::code,
-    process::handle_of,
+    PipeReader, PipeWriter, Process, code,
+    job::Job,
     program,
 };
 use crate::stdio::Redirect;
 
 /// How often a child is started again that has died before it ran.
-const STILLBORN: u32 = 3;
+const MAX_SPAWN_RETRIES: u32 = 3;
 /// With any of these the child does not share our console.
 const OTHER_CONSOLE: u32 = CREATE_NEW_CONSOLE | CREATE_NO_WINDOW | DETACHED_PROCESS;
 
@@ -43,16 +41,10 @@ pub(crate) fn spawn(command: &mut Command, ends: Ends<'_>) -> io::Result<Spawned
         Group::Shared => None,
     };
     let leads = matches!(ends.group, Group::Own);
-    let (stdin, theirs_in) = match ends.stdin {
-        Redirect::Pipe => {
-            let (ours, theirs) = PipeWriter::pair()?;
-            (Some(ours), Theirs::Handle(theirs))
-        }
-        redirect => (None, direct(redirect)),
-    };
-    let (stdout, theirs_out) = connect(ends.stdout)?;
+    let (stdin, theirs_in) = connect(ends.stdin, PipeWriter::pair)?;
+    let (stdout, theirs_out) = connect(ends.stdout, PipeReader::pair)?;
     let (stderr, theirs_err) = match ends.stderr {
-        Some(redirect) => connect(redirect)?,
+        Some(redirect) => connect(redirect, PipeReader::pair)?,
         None => (None, theirs_out.merged()?),
     };
     let theirs = [theirs_in, theirs_out, theirs_err];
@@ -68,10 +60,9 @@ pub(crate) fn spawn(command: &mut Command, ends: Ends<'_>) -> io::Result<Spawned
     (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
     let mut child = spawned?;
     let group = all_flags & (CREATE_NEW_PROCESS_GROUP | OTHER_CONSOLE) == CREATE_NEW_PROCESS_GROUP;
-    let suspended = flags & CREATE_SUSPENDED != 0;
-    let process = Process::new(&child, job.clone(), leads, group).and_then(|process| {
-        let entered = job.map(|job| enter(&child, &job, suspended));
-        entered.unwrap_or(Ok(())).map(|()| process)
+    let process = Process::new(&child, job, leads, group).and_then(|process| {
+        process.enter_job(flags & CREATE_SUSPENDED == 0)?;
+        Ok(process)
     });
     if process.is_err() {
         // If it cannot be killed either, there is nothing left to try.
@@ -86,16 +77,6 @@ pub(crate) fn spawn(command: &mut Command, ends: Ends<'_>) -> io::Result<Spawned
     })
 }
 
-/// Puts a suspended child in its job, and lets it run unless it is meant to be suspended.
-fn enter(child: &Child, job: &Job, suspended: bool) -> io::Result<()> {
-    let process = handle_of(child)?;
-    job.add(process)?;
-    match suspended {
-        true => Ok(()),
-        false => job::resume(process),
-    }
-}
-
 /// Starts the child. With `retry` it waits a moment for a program whose file is open for writing.
 fn exec(
     command: &mut Command,
@@ -104,11 +85,11 @@ fn exec(
     retry: bool,
     may_start: &dyn Fn() -> io::Result<()>,
 ) -> io::Result<Child> {
-    let (mut pauses, mut stillborn) = (BUSY_PAUSES.iter(), 0);
+    let (mut pauses, mut retries) = (BUSY_PAUSES.iter(), 0..MAX_SPAWN_RETRIES);
     loop {
         may_start()?;
-        command.kill_on_drop(false).stdin(stdin.again()?);
-        command.stdout(stdout.again()?).stderr(stderr.again()?);
+        command.kill_on_drop(false).stdin(stdin.stdio()?);
+        command.stdout(stdout.stdio()?).stderr(stderr.stdio()?);
         if flags != 0 {
             command.creation_flags(flags);
         }
@@ -121,8 +102,7 @@ fn exec(
             }
         }
         // What Wine's `CreateProcess` says of a new process that has died before it ran, as about one in a thousand does there.
-        if code(error) == Some(ERROR_INTERNAL_ERROR) && stillborn < STILLBORN {
-            stillborn += 1;
+        if code(error) == Some(ERROR_INTERNAL_ERROR) && retries.next().is_some() {
             continue;
         }
         match pauses.next() {
@@ -142,49 +122,37 @@ enum Theirs {
 }
 
 impl Theirs {
-    fn again(&self) -> io::Result<Self> {
+    fn stdio(&self) -> io::Result<Stdio> {
         Ok(match self {
-            Self::Null => Self::Null,
-            Self::Inherit => Self::Inherit,
-            Self::Handle(handle) => Self::Handle(handle.try_clone()?),
+            Self::Null => Stdio::null(),
+            Self::Inherit => Stdio::inherit(),
+            Self::Handle(handle) => handle.try_clone()?.into(),
         })
     }
 
     /// For stderr to go where stdout goes.
     fn merged(&self) -> io::Result<Self> {
-        match self {
-            Self::Inherit => Ok(Self::Handle(io::stdout().as_handle().try_clone_to_owned()?)),
-            other => other.again(),
-        }
-    }
-}
-
-impl From<Theirs> for Stdio {
-    fn from(theirs: Theirs) -> Self {
-        match theirs {
-            Theirs::Null => Self::null(),
-            Theirs::Inherit => Self::inherit(),
-            Theirs::Handle(handle) => handle.into(),
-        }
+        Ok(match self {
+            Self::Null => Self::Null,
+            Self::Inherit => Self::Handle(io::stdout().as_handle().try_clone_to_owned()?),
+            Self::Handle(handle) => Self::Handle(handle.try_clone()?),
+        })
     }
 }
 
 /// Our end, if there is one, and the child's.
-fn connect(redirect: Redirect) -> io::Result<(Option<PipeReader>, Theirs)> {
-    match redirect {
+fn connect<P>(
+    redirect: Redirect,
+    pair: fn() -> io::Result<(P, OwnedHandle)>,
+) -> io::Result<(Option<P>, Theirs)> {
+    let theirs = match redirect {
         Redirect::Pipe => {
-            let (ours, theirs) = PipeReader::pair()?;
-            Ok((Some(ours), Theirs::Handle(theirs)))
+            let (ours, theirs) = pair()?;
+            return Ok((Some(ours), Theirs::Handle(theirs)));
         }
-        redirect => Ok((None, direct(redirect))),
-    }
-}
-
-fn direct(redirect: Redirect) -> Theirs {
-    match redirect {
         Redirect::Null => Theirs::Null,
         Redirect::Inherit => Theirs::Inherit,
         Redirect::File(file) => Theirs::Handle(file.into()),
-        Redirect::Pipe => unreachable!("our pipes are made by the callers"),
-    }
+    };
+    Ok((None, theirs))
 }

@@ -143,7 +143,7 @@ async fn a_child_that_cannot_be_killed_is_given_up() {
     );
     assert_eq!(
         lost.to_string(),
-        "its exit status cannot be had: it was killed, and has not exited"
+        "its exit status is unavailable: it was killed, and has not exited"
     );
     assert!(within(io.wait()).await.unwrap_err().is_timeout());
     // The pipes are let go.

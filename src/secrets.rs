@@ -78,7 +78,7 @@ impl fmt::Debug for Secrets {
 }
 
 /// Escapes the control characters but for those to be kept: they could do anything to a terminal.
-pub(super) fn escape(text: &str, keep: fn(char) -> bool) -> String {
+pub(crate) fn escape(text: &str, keep: fn(char) -> bool) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c.is_control() && !keep(c) {
