@@ -37,9 +37,9 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
 //! # if cfg!(unix) {
-//! use process_io::{Command, ProcessIo};
+//! use process_io::ProcessIo;
 //!
-//! let output = ProcessIo::builder(Command::new("sort")).input("b\na\n").await?.check()?;
+//! let output = ProcessIo::command("sort").input("b\na\n").await?.check()?;
 //! assert_eq!(output.stdout, "a\nb\n");
 //! # }
 //! # Ok(()) }
@@ -51,9 +51,9 @@
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
 //! # if cfg!(unix) {
 //! use std::time::Duration;
-//! use process_io::{Command, ProcessIo, Recv, Source};
+//! use process_io::{ProcessIo, Recv, Source};
 //!
-//! let mut sh = ProcessIo::spawn(Command::new("sh"))?;
+//! let mut sh = ProcessIo::command("sh").spawn()?;
 //! sh.send_line("echo $((6 * 7))").await?;
 //! let answer = sh.recv_timeout(Source::Stdout, Duration::from_secs(5)).await?;
 //! assert_eq!(answer, Recv::Data("42\n".into()));
@@ -67,11 +67,9 @@
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
 //! # if cfg!(unix) {
 //! use futures::TryStreamExt;
-//! use process_io::{Command, Event, ProcessIo};
+//! use process_io::{Event, ProcessIo};
 //!
-//! let mut sh = Command::new("sh");
-//! sh.args(["-c", "echo out; echo err >&2; exit 3"]);
-//! let mut io = ProcessIo::spawn(sh)?;
+//! let mut io = ProcessIo::shell("echo out; echo err >&2; exit 3").spawn()?;
 //! while let Some(event) = io.try_next().await? {
 //!     match event {
 //!         Event::Stdout(bytes) => assert_eq!(bytes, "out\n"),

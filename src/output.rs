@@ -11,11 +11,9 @@ use crate::secrets::Secrets;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
 /// # if cfg!(unix) {
-/// use process_io::{Command, ProcessIo};
+/// use process_io::ProcessIo;
 ///
-/// let mut sort = Command::new("sort");
-/// sort.arg("-r");
-/// let output = ProcessIo::builder(sort).input("a\nc\nb\n").await?.check()?;
+/// let output = ProcessIo::command("sort").arg("-r").input("a\nc\nb\n").await?.check()?;
 /// assert_eq!(output.stdout, "c\nb\na\n");
 /// # }
 /// # Ok(()) }

@@ -57,10 +57,10 @@ impl From<File> for Redirect {
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
 /// # if cfg!(unix) {
-/// use process_io::{Command, Input, ProcessIo};
+/// use process_io::{Input, ProcessIo};
 ///
 /// let file: &[u8] = b"any AsyncRead"; // a tokio::fs::File, a socket, ...
-/// let output = ProcessIo::builder(Command::new("cat")).input(Input::reader(file)).await?;
+/// let output = ProcessIo::command("cat").input(Input::reader(file)).await?;
 /// assert_eq!(output.stdout, "any AsyncRead");
 /// # }
 /// # Ok(()) }

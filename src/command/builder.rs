@@ -220,10 +220,10 @@ impl Builder {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
     /// # if cfg!(unix) {
-    /// use process_io::{Command, Ladder, ProcessIo};
+    /// use process_io::{Ladder, ProcessIo};
     ///
     /// // Whoever drops it, the server sees the end of its input and has its time to save what it has.
-    /// let server = ProcessIo::builder(Command::new("cat")).on_drop(Ladder::default()).spawn()?;
+    /// let server = ProcessIo::command("cat").on_drop(Ladder::default()).spawn()?;
     /// drop(server);
     /// # }
     /// # Ok(()) }
@@ -345,11 +345,9 @@ impl Builder {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
-    /// use process_io::{Command, ProcessIo};
+    /// use process_io::ProcessIo;
     ///
-    /// let mut login = Command::new("no-such-program");
-    /// login.arg("--password=hunter2");
-    /// let error = ProcessIo::builder(login).secret("hunter2").await.unwrap_err();
+    /// let error = ProcessIo::command("no-such-program").arg("--password=hunter2").secret("hunter2").await.unwrap_err();
     /// assert_eq!(error.command(), Some("no-such-program --password=***"));
     /// # Ok(()) }
     /// ```
@@ -394,11 +392,9 @@ impl Builder {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
     /// # if cfg!(unix) {
     /// use std::time::Duration;
-    /// use process_io::{Command, ProcessIo};
+    /// use process_io::ProcessIo;
     ///
-    /// let mut sh = Command::new("sh");
-    /// sh.args(["-c", "echo so far; sleep 60; true"]);
-    /// let error = ProcessIo::builder(sh).timeout(Duration::from_millis(300)).await.unwrap_err();
+    /// let error = ProcessIo::shell("echo so far; sleep 60; true").timeout(Duration::from_millis(300)).await.unwrap_err();
     /// assert!(error.is_timeout());
     /// assert_eq!(error.output().unwrap().stdout, "so far\n");
     /// # }

@@ -23,11 +23,9 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
 /// # if cfg!(unix) {
 /// use futures::TryStreamExt;
-/// use process_io::{Command, ProcessIo};
+/// use process_io::ProcessIo;
 ///
-/// let mut seq = Command::new("seq");
-/// seq.arg("1000");
-/// let mut io = ProcessIo::spawn(seq)?;
+/// let mut io = ProcessIo::command("seq").arg("1000").spawn()?;
 /// let mut blocks = io.line_blocks(process_io::Source::Stdout);
 /// let mut sum = 0;
 /// while let Some(block) = blocks.try_next().await? {

@@ -44,9 +44,9 @@ impl ProcessIo {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
     /// # if cfg!(unix) {
-    /// use process_io::{Command, ProcessIo};
+    /// use process_io::ProcessIo;
     ///
-    /// let mut sh = ProcessIo::spawn(Command::new("sh"))?;
+    /// let mut sh = ProcessIo::command("sh").spawn()?;
     /// sh.send_line("echo some text; printf 'ready> '").await?;
     /// let found = sh.expect("ready> ").await?;
     /// assert_eq!(found.before, "some text\n");

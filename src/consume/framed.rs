@@ -15,10 +15,10 @@ impl ProcessIo {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # if cfg!(unix) {
     /// use futures::{SinkExt, StreamExt};
-    /// use process_io::{Command, ProcessIo};
+    /// use process_io::ProcessIo;
     /// use tokio_util::codec::LinesCodec;
     ///
-    /// let mut cat = ProcessIo::spawn(Command::new("cat"))?.framed(LinesCodec::new());
+    /// let mut cat = ProcessIo::command("cat").spawn()?.framed(LinesCodec::new());
     /// cat.send("hello").await?;
     /// assert_eq!(cat.next().await.unwrap()?, "hello");
     /// # }

@@ -32,11 +32,9 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
 /// # if cfg!(unix) {
 /// use futures::{StreamExt, TryStreamExt};
-/// use process_io::{Command, ProcessIo};
+/// use process_io::ProcessIo;
 ///
-/// let mut seq = Command::new("seq");
-/// seq.arg("100");
-/// let mut io = ProcessIo::spawn(seq)?;
+/// let mut io = ProcessIo::command("seq").arg("100").spawn()?;
 /// let nines: Vec<String> = io
 ///     .stdout_lines()
 ///     .map_ok(|line| line.to_string())

@@ -46,7 +46,7 @@ use crate::{
 ///
 /// let mut head = Command::new("head");
 /// head.arg("-3");
-/// let output = ProcessIo::builder(Command::new("yes"))
+/// let output = ProcessIo::command("yes")
 ///     .pipe(head)
 ///     .pipe(Command::new("wc"))
 ///     .await?
@@ -111,7 +111,7 @@ impl Stage {
     ///
     /// let log = tempfile::NamedTempFile::new()?;
     /// let file = tokio::fs::File::from_std(log.reopen()?);
-    /// let output = ProcessIo::builder(Command::new("sort"))
+    /// let output = ProcessIo::command("sort")
     ///     .input("b\nc\na\nb\n")
     ///     .pipe(Stage::new(Command::new("uniq")).tee(file))
     ///     .await?;

@@ -49,12 +49,10 @@ impl ProcessIo {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # #[cfg(unix)] {
     /// use std::os::fd::AsFd;
-    /// use process_io::{Command, ProcessIo, Source};
+    /// use process_io::{ProcessIo, Source};
     ///
     /// let file = tempfile::NamedTempFile::new()?;
-    /// let mut seq = Command::new("seq");
-    /// seq.arg("1000");
-    /// let mut io = ProcessIo::spawn(seq)?;
+    /// let mut io = ProcessIo::command("seq").arg("1000").spawn()?;
     /// let bytes = io.splice_to(Source::Stdout, file.as_fd()).await?;
     /// assert_eq!(bytes, 3893);
     /// # }

@@ -78,9 +78,9 @@ impl Builder {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
     /// # if cfg!(unix) {
-    /// use process_io::{Command, ProcessIo};
+    /// use process_io::ProcessIo;
     ///
-    /// let mut io = ProcessIo::builder(Command::new("cat")).start().await?;
+    /// let mut io = ProcessIo::command("cat").start().await?;
     /// io.send("hello").await?;
     /// assert_eq!(io.output().await?.stdout, "hello");
     /// # }

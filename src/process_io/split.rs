@@ -85,9 +85,9 @@ impl ProcessIo {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
     /// # if cfg!(unix) {
-    /// use process_io::{Command, ProcessIo, Source};
+    /// use process_io::{ProcessIo, Source};
     ///
-    /// let (mut send, mut recv) = ProcessIo::spawn(Command::new("cat"))?.into_split();
+    /// let (mut send, mut recv) = ProcessIo::command("cat").spawn()?.into_split();
     /// let (sent, received) = tokio::join!(send.send("hello"), recv.recv(Source::Stdout));
     /// sent?;
     /// assert_eq!(received?.unwrap(), "hello");

@@ -29,9 +29,9 @@ impl ProcessIo {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
     /// # if cfg!(unix) {
-    /// use process_io::{Command, Ladder, ProcessIo, Source, Step};
+    /// use process_io::{Ladder, ProcessIo, Source, Step};
     ///
-    /// let mut sort = ProcessIo::spawn(Command::new("sort"))?;
+    /// let mut sort = ProcessIo::command("sort").spawn()?;
     /// sort.send("b\na\n").await?;
     /// let report = sort.shutdown(Ladder::default()).await?;
     /// assert_eq!(report.ended_by(), Some(Step::CloseStdin));
