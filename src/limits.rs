@@ -65,7 +65,7 @@ pub(crate) const LINES_AT_ONCE: usize = 256;
 /// How much of stderr an error carries.
 /// For so long the pipes of a child may be held by siblings that were started at the same time. One that takes longer to get to
 /// its `execve` hangs, as on a network that is down.
-pub(crate) const SIBLING_PATIENCE: Duration = Duration::from_millis(100);
+pub(crate) const SIBLING_PATIENCE: Duration = DEFAULT_DRAIN_IDLE;
 /// For so long the half of a handle that is left may be dropped after the one that closes stdin, before it is closed.
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_millis(10);
 pub(crate) const ERROR_TAIL: usize = 4 << 10;
