@@ -236,6 +236,27 @@ async fn short_lines_count() {
     assert_bytes(&heard.borrow()[..], &text);
 }
 
+/// A codec takes the lines apart where they are not counted, and costs more than our own lines.
+#[tokio::test]
+async fn short_frames_count_twice() {
+    let text = lines_of(2);
+    let heard = Heard::default();
+    let (io, to) = (saying(&text), heard.clone());
+    let run = Box::pin(async move {
+        let mut frames = io.framed(LinesCodec::new());
+        while let Some(line) = frames.next().await {
+            hear(&to, line.unwrap().as_bytes());
+        }
+    });
+    let most = within(most_at_once(run, &heard)).await;
+    // A buffer of the codec has 8 KiB.
+    assert!(
+        most <= QUARTER / 2 + (16 << 10),
+        "{most} bytes without a yield"
+    );
+    assert_bytes(&heard.borrow()[..], &text);
+}
+
 /// What is there already is found however short the time is, and whatever the task has used up of its budget.
 #[tokio::test]
 async fn a_yield_is_no_timeout() {
