@@ -193,16 +193,32 @@ async fn round_trips(side: Side, trips: usize) -> Result<Duration> {
     }
 }
 
-/// Starts a child that does nothing and collects what it said, `spawns` times.
+/// Starts a child that does nothing and collects what it said.
+async fn collect_nothing(side: Side) -> Result<()> {
+    let mut nothing = child(&["write", "out", "0"]);
+    let stdout = if side == Side::Tokio {
+        nothing.stdin(Stdio::null()).output().await?.stdout.len()
+    } else {
+        ProcessIo::builder(nothing).await?.check()?.stdout.len()
+    };
+    assert_eq!(stdout, 0);
+    Ok(())
+}
+
+/// Does so `spawns` times, one after another.
 async fn spawn_and_collect(side: Side, spawns: usize) -> Result<()> {
     for _ in 0..spawns {
-        let mut nothing = child(&["write", "out", "0"]);
-        let stdout = if side == Side::Tokio {
-            nothing.stdin(Stdio::null()).output().await?.stdout.len()
-        } else {
-            ProcessIo::builder(nothing).await?.check()?.stdout.len()
-        };
-        assert_eq!(stdout, 0);
+        collect_nothing(side).await?;
+    }
+    Ok(())
+}
+
+/// Does so `spawns` times, each in a task of its own.
+async fn spawn_in_tasks(side: Side, spawns: usize) -> Result<()> {
+    let collect = || async move { collect_nothing(side).await.expect("spawn") };
+    let tasks: Vec<_> = (0..spawns).map(|_| tokio::spawn(collect())).collect();
+    for task in tasks {
+        task.await?;
     }
     Ok(())
 }
@@ -357,6 +373,15 @@ fn side_by_side(runtime: &Runtime, size: Size, only: Option<&str>, label: &str) 
         let per_spawn = 1e3 / size.spawns as f64;
         compare(&name, "ms", per_spawn, size.rounds, sides, |side| {
             timed(runtime, spawn_and_collect(side, size.spawns))
+        })?;
+    }
+    if wanted("spawn_in_tasks") {
+        let spawns = size.spawns * 15;
+        let name = format!("spawn and collect, {spawns} tasks, {label}");
+        let sides = [Side::Ours, Side::Tokio];
+        let per_spawn = 1e3 / spawns as f64;
+        compare(&name, "ms", per_spawn, size.rounds, sides, |side| {
+            timed(runtime, spawn_in_tasks(side, spawns))
         })?;
     }
     Ok(())
