@@ -62,12 +62,11 @@ pub(crate) const LINE_COST: usize = 32;
 /// Lines handed out before it is looked what they cost: few enough that nobody waits long for them, and so many that it costs
 /// nothing to look.
 pub(crate) const LINES_AT_ONCE: usize = 256;
-/// How much of stderr an error carries.
-/// For so long the pipes of a child may be held by siblings that were started at the same time. One that takes longer to get to
-/// its `execve` hangs, as on a network that is down.
-pub(crate) const SIBLING_PATIENCE: Duration = DEFAULT_DRAIN_IDLE;
+/// Between two looks whether the pipes of a child that has exited may be held by siblings.
+pub(crate) const SIBLINGS_PAUSE: Duration = Duration::from_millis(10);
 /// For so long the half of a handle that is left may be dropped after the one that closes stdin, before it is closed.
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_millis(10);
+/// How much of stderr an error carries.
 pub(crate) const ERROR_TAIL: usize = 4 << 10;
 
 /// What happens to output that nobody has read when it reaches its limit.

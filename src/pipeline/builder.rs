@@ -18,7 +18,7 @@ use crate::{
     process_io::{Collect, ProcessIo, spawn_elsewhere},
     secrets::Secrets,
     stdio::Redirect,
-    sys::{self, Ends, Group, PipeGrowth, Spawned},
+    sys::{self, Ends, Group, PipeGrowth, Siblings, Spawned},
     transport::{Parts, Process, ReadEnd, StageParts, TeeParts, WriteEnd},
 };
 
@@ -331,7 +331,7 @@ struct Started {
     stdout: Option<ReadEnd>,
     /// Where the next stage's input comes from and what that is copied to, if it is.
     tee: Option<(ReadEnd, WriteEnd)>,
-    siblings: bool,
+    siblings: Vec<Siblings>,
 }
 
 impl Started {
@@ -345,7 +345,7 @@ impl Started {
             stdin: None,
             stdout: None,
             tee: None,
-            siblings: false,
+            siblings: Vec::new(),
         }
     }
 
@@ -367,7 +367,7 @@ impl Started {
 
     /// `copy` gets what the stage writes for the next one.
     fn add(&mut self, spawned: Spawned, command: Arc<str>, copy: Option<WriteEnd>) {
-        self.siblings |= spawned.siblings;
+        self.siblings.extend(spawned.siblings);
         let process = Arc::new(spawned.process);
         let stdin = spawned.stdin.map(WriteEnd::Pipe);
         match (self.tee.take(), self.parts.last_mut()) {
@@ -399,7 +399,7 @@ impl Started {
             command: Some(command),
             secrets,
             started: Some(self.since),
-            siblings: self.siblings,
+            siblings: std::mem::take(&mut self.siblings),
             stages: std::mem::take(&mut self.parts),
         }
     }

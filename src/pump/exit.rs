@@ -18,8 +18,9 @@ use tokio::time::Instant;
 
 use super::{Turn, turn::after};
 use crate::{
-    limits::{DEFAULT_DRAIN_CAP, Drain, SIBLING_PATIENCE},
+    limits::{DEFAULT_DRAIN_CAP, Drain, SIBLINGS_PAUSE},
     signal::Signal,
+    sys::Siblings,
     transport::{Control, Process},
 };
 
@@ -29,8 +30,8 @@ pub(crate) struct Exit {
     pub(super) status: Option<ExitStatus>,
     /// When the exit was seen.
     pub(super) seen: Option<Instant>,
-    /// Until when siblings that were started at the same time may hold the pipes.
-    siblings_until: Option<Instant>,
+    /// Who may hold the pipes for a moment.
+    siblings: Vec<Siblings>,
     /// Why there is no status.
     pub(super) error: Option<io::Error>,
     /// Resolves when the terminal stops the child, where it can; and whether it has been told that it did.
@@ -57,13 +58,13 @@ pub(super) enum Flow {
 }
 
 impl Exit {
-    pub(super) fn new(control: &Control, drain: Drain, siblings: bool) -> Self {
+    pub(super) fn new(control: &Control, drain: Drain, siblings: Vec<Siblings>) -> Self {
         Self {
             phase: Phase::Running(control.process().clone().wait()),
             drain,
             status: None,
             seen: None,
-            siblings_until: siblings.then(|| Instant::now() + SIBLING_PATIENCE),
+            siblings,
             error: None,
             stopped: control.process().clone().wait_stopped(),
         }
@@ -152,9 +153,16 @@ impl Exit {
 
     /// Whether a pipe that is still open may be held by a sibling of the child that is just being started, and not by a descendant.
     /// To be asked before the pipes are read; the task is woken when they are to be read for the last time.
-    pub(super) fn is_held_by_siblings(&self, turn: &mut Turn<'_, '_>) -> bool {
-        matches!(self.phase, Phase::Draining { .. })
-            && self.siblings_until.is_some_and(|until| !turn.is_due(until))
+    pub(super) fn is_held_by_siblings(&mut self, turn: &mut Turn<'_, '_>) -> bool {
+        if self.siblings.is_empty() || !matches!(self.phase, Phase::Draining { .. }) {
+            return false;
+        }
+        self.siblings.retain(Siblings::may_hold);
+        let held = !self.siblings.is_empty();
+        if let (true, Some(next)) = (held, after(SIBLINGS_PAUSE)) {
+            turn.wake_at(next);
+        }
+        held
     }
 
     /// Whether all has been read that is to be.
@@ -212,7 +220,7 @@ mod tests {
         let mut turn = Turn::new(&mut cx);
         let process: Arc<dyn Process> = Arc::new(Exits(Some(exit_status(3))));
         let control = Control::new(Arc::clone(&process), None, Secrets::default());
-        let mut exit = Exit::new(&control, drain, false);
+        let mut exit = Exit::new(&control, drain, Vec::new());
         let flows = [Flow::Closed, Flow::Owing, Flow::Busy, Flow::Silent];
         assert!(exit.is_running());
         assert_eq!(
@@ -253,7 +261,7 @@ mod tests {
         let mut cx = Context::from_waker(Waker::noop());
         let process: Arc<dyn Process> = Arc::new(Exits(None));
         let control = Control::new(Arc::clone(&process), None, Secrets::default());
-        let mut exit = Exit::new(&control, Drain::default(), false);
+        let mut exit = Exit::new(&control, Drain::default(), Vec::new());
         assert!(exit.poll_seen(&mut Turn::new(&mut cx), &process));
         assert!(exit.status.is_none() && exit.error.is_some());
     }
@@ -269,7 +277,7 @@ mod tests {
                 cap: Duration::MAX,
             },
         ] {
-            let mut exit = Exit::new(&control, endless, false);
+            let mut exit = Exit::new(&control, endless, Vec::new());
             exit.bound_drain();
             let Drain::Linger { cap, .. } = exit.drain else {
                 panic!("{:?}", exit.drain);

@@ -17,6 +17,7 @@
 //! | `fault(&Command, &Secrets, &io::Error)` | why it could not be started, as far as that can be told; names of files without secrets |
 //! | `close_on_exec(&Redirect)` | a file is not passed on to any child but as the stream that it is given as |
 //! | `generation()`, `FIRST_GENERATION` | a number for this process that a copy made by `fork(2)` does not have |
+//! | `Siblings` | the children that were started at the same time as another. `may_hold`: whether one of them may still have copies of its pipes |
 //! | `newlines(&[u8; 64])` | where they are, as fast as the processor tells |
 //! | `Sliced`, `Slice` | bytes, and parts of them that are counted together; the same everywhere |
 //! | `exit_status(code)` | the status of a child that ended by itself |
@@ -121,8 +122,8 @@ pub(crate) struct Spawned {
     pub(crate) stdin: Option<PipeWriter>,
     pub(crate) stdout: Option<PipeReader>,
     pub(crate) stderr: Option<PipeReader>,
-    /// Others were started at the same time, and may hold its pipes for a moment.
-    pub(crate) siblings: bool,
+    /// Those that were started at the same time, and may hold its pipes for a moment.
+    pub(crate) siblings: Option<Siblings>,
 }
 
 /// Whom a signal is for.

@@ -33,7 +33,7 @@ pub(crate) fn local(spawned: Spawned) -> Parts {
         command: None,
         secrets: Secrets::default(),
         started: None,
-        siblings: spawned.siblings,
+        siblings: spawned.siblings.into_iter().collect(),
         stages: Vec::new(),
     }
 }

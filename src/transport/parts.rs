@@ -20,7 +20,7 @@ use tokio_util::io::poll_read_buf;
 use super::Process;
 use crate::{
     secrets::Secrets,
-    sys::{Outlet, PipeReader, PipeWriter},
+    sys::{Outlet, PipeReader, PipeWriter, Siblings},
 };
 
 /// A child, taken apart: stdin, stdout, stderr, and the process behind them.
@@ -59,8 +59,8 @@ pub struct Parts {
     pub(crate) secrets: Secrets,
     /// Just before the child was started; `None` if that is not known.
     pub(crate) started: Option<Instant>,
-    /// Others were started at the same time, and may hold its pipes for a moment.
-    pub(crate) siblings: bool,
+    /// Those that were started at the same time, and may hold its pipes for a moment.
+    pub(crate) siblings: Vec<Siblings>,
     /// The stages of a pipeline, in order; none for a single child.
     pub(crate) stages: Vec<StageParts>,
 }
@@ -92,7 +92,7 @@ impl Parts {
             command: None,
             secrets: Secrets::default(),
             started: None,
-            siblings: false,
+            siblings: Vec::new(),
             stages: Vec::new(),
         }
     }

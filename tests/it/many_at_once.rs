@@ -2,8 +2,18 @@
 #![cfg(target_os = "linux")] // Where a test can have a process of its own.
 
 use std::{future::IntoFuture, thread};
+#[cfg(unix)]
+use std::{os::fd::OwnedFd, time::Duration};
 
 use process_io::{Drain, ProcessIo};
+#[cfg(unix)]
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::{read, write},
+    pipe::{PipeFlags, pipe_with},
+};
+#[cfg(unix)]
+use tokio::process::Command;
 use tokio::runtime::Runtime;
 
 use crate::support::{alone, child};
@@ -43,4 +53,49 @@ fn no_pipe_seems_to_be_held() {
             .sum()
     });
     assert_eq!(held, 0, "of {}", children());
+}
+
+/// A command whose child, before it runs the program, tells that it is there and waits for a byte.
+#[cfg(unix)]
+fn pausing(args: &[&str]) -> std::io::Result<(Command, OwnedFd, OwnedFd)> {
+    const PATIENCE: Timespec = Timespec {
+        tv_sec: 20,
+        tv_nsec: 0,
+    };
+    let (told, tell) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (gone_on, go) = pipe_with(PipeFlags::CLOEXEC)?;
+    let pause = move || {
+        write(&tell, b".")?;
+        let mut fds = [PollFd::new(&gone_on, PollFlags::IN)];
+        poll(&mut fds, Some(&PATIENCE))?;
+        Ok(())
+    };
+    let mut command = child(args);
+    // SAFETY: the calls may be made between fork and exec.
+    unsafe { command.pre_exec(pause) };
+    Ok((command, told, go))
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sibling_that_is_slow_to_start_is_no_holder() {
+    let (command, started, go) = pausing(&["exit", "0"]).unwrap();
+    let run = ProcessIo::builder(command).drain(Drain::Immediate);
+    let starting = tokio::spawn(run.start());
+    read(&started, &mut [0]).unwrap();
+
+    // It gets copies of the first one's pipes.
+    let (command, started, go_sibling) = pausing(&["exit", "0"]).unwrap();
+    let sibling = tokio::spawn(ProcessIo::builder(command).start());
+    read(&started, &mut [0]).unwrap();
+
+    write(&go, b".").unwrap();
+    let go_on = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        write(&go_sibling, b".").unwrap();
+    };
+    let run = async { starting.await.unwrap()?.output().await };
+    let (output, ()) = tokio::join!(run, go_on);
+    assert!(!output.unwrap().pipes_held);
+    assert!(sibling.await.unwrap().unwrap().output().await.is_ok());
 }

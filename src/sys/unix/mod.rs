@@ -52,6 +52,7 @@ pub(crate) use outlet::Outlet;
 pub(crate) use pipe::{PipeReader, PipeWriter};
 pub(crate) use process::Process;
 pub(crate) use send::signal_name;
+pub(crate) use siblings::Siblings;
 pub(crate) use spawn::{spawn, stage_pipe};
 
 /// Whether what `events` asks for is so now. A signal that has a handler interrupts `poll(2)` even if that is not to wait.

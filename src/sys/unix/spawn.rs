@@ -95,7 +95,7 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
     };
     // The command still holds the child's ends, and with them the pipes open.
     (command.stdin(Stdio::null()).stdout(Stdio::null())).stderr(Stdio::null());
-    let siblings = starting.has_siblings();
+    let siblings = starting.siblings();
     drop(starting);
     let pid = Pid::from_child(&spawned?);
     let group = joined.or_else(|| {

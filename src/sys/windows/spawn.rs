@@ -69,7 +69,7 @@ pub(crate) fn spawn(command: &mut Command, ends: Ends<'_>) -> io::Result<Spawned
         let _ = child.start_kill();
     }
     Ok(Spawned {
-        siblings: false,
+        siblings: None,
         process: process?,
         stdin,
         stdout,
