@@ -19,9 +19,8 @@ use std::{
     ffi::CStr,
     io,
     mem::MaybeUninit,
-    os::fd::{AsRawFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     ptr,
-    sync::Arc,
     time::Duration,
 };
 
@@ -30,10 +29,10 @@ use libc::{c_int, posix_spawn_file_actions_t, posix_spawnattr_t};
 use rustix::process::{Pid, Signal};
 
 use super::{
-    super::Scope,
-    Process,
+    child::{Child, open_pidfd},
     fork::{self, Private},
-    spawn::pipe,
+    pipe::pipe,
+    reaper::{self, Orphan},
 };
 
 const SHELL: &CStr = c"/bin/sh";
@@ -47,42 +46,67 @@ const END: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 pub(super) struct Guardian {
-    process: Arc<Process>,
-    group: Pid,
+    shell: Shell,
     /// The process that this is the guardian of, see [`fork`].
     generation: u32,
     _lifeline: Private,
+}
+
+#[derive(Debug)]
+struct Shell {
+    pid: Pid,
+    pidfd: Option<OwnedFd>,
 }
 
 impl Guardian {
     pub(super) fn start() -> io::Result<Self> {
         let (theirs, lifeline) = pipe()?;
         let lifeline = Private::new(lifeline);
-        let group = start_shell(&theirs).map_err(explain)?;
+        let pid = start_shell(&theirs).map_err(explain)?;
+        let pidfd = open_pidfd(pid);
         Ok(Self {
-            process: Arc::new(Process::new(group, None)?),
-            group,
+            shell: Shell { pid, pidfd },
             generation: fork::generation(),
             _lifeline: lifeline,
         })
     }
 
-    /// The id of the group that it leads.
-    pub(super) fn group(&self) -> Pid {
-        self.group
+    /// Its process id, and that of the group that it leads.
+    pub(super) fn id(&self) -> Pid {
+        self.shell.pid
     }
-}
 
-/// Ends it, and it alone. Then the group's id is free.
-impl Drop for Guardian {
-    fn drop(&mut self) {
+    /// Ends it, and it alone. Then the group's id is free.
+    pub(super) fn end(self) {
         if fork::is_copy_of(self.generation) {
             return;
         }
-        // A child of ours can always be killed; if not, the closed pipe ends it.
-        let _ = self.process.signal(Signal::KILL.as_raw(), Scope::Child);
-        self.process.await_exit(END);
-        Arc::clone(&self.process).release(false);
+        let child = self.shell.child();
+        if let Ok(None) = child.observe() {
+            // A child of ours can always be killed; if not, the closed pipe ends it.
+            let _ = child.signal(Signal::KILL.as_raw());
+            child.await_exit(END);
+        }
+        reaper::adopt(self.shell);
+    }
+}
+
+impl Shell {
+    fn child(&self) -> Child<'_> {
+        Child {
+            pid: self.pid,
+            pidfd: self.pidfd.as_ref().map(AsFd::as_fd),
+        }
+    }
+}
+
+impl Orphan for Shell {
+    fn reap(&mut self) -> bool {
+        !matches!(self.child().reap(), Ok(None))
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.child().pidfd
     }
 }
 

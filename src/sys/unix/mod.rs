@@ -1,5 +1,6 @@
 //! Unix: pipes on the reactor, `posix_spawn`, process groups, exit seen by pidfd or SIGCHLD.
 
+mod child;
 mod fault;
 mod fork;
 mod format;
@@ -27,6 +28,7 @@ use std::{
         unix::process::ExitStatusExt,
     },
     process::ExitStatus,
+    time::Duration,
 };
 
 use rustix::{
@@ -49,11 +51,14 @@ pub(crate) use fault::fault;
 pub(crate) use fork::{FIRST_GENERATION, generation};
 pub(crate) use grown::{Grown as PipeGrowth, set_pipe_budget};
 pub(crate) use outlet::Outlet;
-pub(crate) use pipe::{PipeReader, PipeWriter};
+pub(crate) use pipe::{PipeReader, PipeWriter, stage_pipe};
 pub(crate) use process::Process;
 pub(crate) use send::signal_name;
 pub(crate) use siblings::Siblings;
-pub(crate) use spawn::{spawn, stage_pipe};
+pub(crate) use spawn::spawn;
+
+/// Between two looks at what the system does not tell of: from, up to.
+const LOOK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 
 /// Whether what `events` asks for is so now. A signal that has a handler interrupts `poll(2)` even if that is not to wait.
 fn is_ready(fd: BorrowedFd<'_>, events: PollFlags) -> bool {

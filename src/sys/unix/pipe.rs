@@ -1,6 +1,7 @@
 //! Our ends of the child's pipes: non-blocking descriptors on the reactor.
 
 use std::{
+    fs::File,
     io::{self, IoSlice},
     os::fd::{AsFd, OwnedFd},
     task::{Context, Poll, ready},
@@ -14,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    BorrowedDescriptor, Outlet,
+    BorrowedDescriptor, Outlet, above_stdio,
     fork::Private,
     grown::Grown,
     move_here,
@@ -234,6 +235,36 @@ impl PipeWriter {
     pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
         self.fd.get_ref().as_fd()
     }
+}
+
+/// A pipe that no child inherits, above the numbers of stdin, stdout and stderr: read end, write end.
+pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = cloexec_pipe()?;
+    Ok((above_stdio(read)?, above_stdio(write)?))
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn cloexec_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
+}
+
+/// Without `pipe2(2)` there is a moment in which a child would inherit it for as long as it lives.
+#[cfg(target_vendor = "apple")]
+fn cloexec_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    use rustix::io::{FdFlags, fcntl_setfd};
+    super::siblings::clones::keep_off(|| {
+        let (read, write) = rustix::pipe::pipe()?;
+        fcntl_setfd(&read, FdFlags::CLOEXEC)?;
+        fcntl_setfd(&write, FdFlags::CLOEXEC)?;
+        Ok((read, write))
+    })
+}
+
+/// A pipe from one child to another: what is written, what is read.
+pub(crate) fn stage_pipe() -> io::Result<(File, File, Grown)> {
+    let (read, write) = pipe()?;
+    let grown = Grown::grow(&write);
+    Ok((write.into(), read.into(), grown))
 }
 
 /// Whether a pipe can be one of packets, as by `O_DIRECT` of `pipe(2)`: a child may set that at any time.

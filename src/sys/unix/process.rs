@@ -3,32 +3,23 @@
 use std::{
     future::{pending, poll_fn},
     io, mem,
-    os::fd::BorrowedFd,
+    os::fd::{AsFd, BorrowedFd},
     pin::pin,
     process::ExitStatus,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::Poll,
-    thread,
-    time::{Duration, Instant},
 };
 
-#[cfg(target_os = "linux")]
-use std::os::fd::AsFd;
-
-#[cfg(target_os = "linux")]
-use super::fork::Private;
 use futures::{
     FutureExt,
     future::{BoxFuture, select},
 };
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    io::{Errno, retry_on_intr},
-    process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, waitid},
+    io::Errno,
+    process::{Pid, Signal, WaitIdOptions, WaitIdStatus},
 };
-#[cfg(target_os = "linux")]
-use tokio::io::{Interest, unix::AsyncFd};
 use tokio::{
+    io::{Interest, unix::AsyncFd},
     runtime::{Handle, Id},
     signal::unix::{SignalKind, signal},
     time::sleep,
@@ -36,17 +27,17 @@ use tokio::{
 
 use super::{
     super::Scope,
-    exit_status, fork,
+    LOOK, check_runtime,
+    child::{Child, open_pidfd},
+    exit_status,
+    fork::{self, Private},
     group::Group,
-    group_of, reaper, send, signal_status,
+    group_of, raw,
+    reaper::{self, Orphan},
+    register, send, signal_status,
     tree::{self, Tree},
-    usage,
 };
 use crate::output::Usage;
-
-/// Between two looks at what the system does not tell of: from, up to.
-pub(super) const LOOK: (Duration, Duration) =
-    (Duration::from_millis(1), Duration::from_millis(100));
 
 /// Looks for descendants in one kill: those of another user cannot be stopped, and may start others without end.
 const MAX_PASSES: u32 = 32;
@@ -55,11 +46,8 @@ const MAX_PASSES: u32 = 32;
 #[derive(Debug)]
 pub(crate) struct Process {
     pid: Pid,
-    /// The group that it was started in, if that is of our making. It leads it, or its guardian or another child does.
-    group: Option<Pid>,
-    /// Kept until it is reaped.
-    membership: Mutex<Option<Arc<Group>>>,
-    #[cfg(target_os = "linux")]
+    /// It was started as the leader of a group.
+    leads: bool,
     pidfd: Option<AsyncFd<Private>>,
     /// The terminal of this process may stop it.
     may_be_stopped: bool,
@@ -72,6 +60,8 @@ pub(crate) struct Process {
 #[derive(Debug)]
 struct State {
     phase: Phase,
+    /// The group that it was started in, if that is of our making: until it is reaped.
+    group: Option<Arc<Group>>,
     /// Nobody will ask for anything more, and nothing is sent any more.
     released: bool,
     /// Who has been found when a signal was sent to its tree.
@@ -90,27 +80,45 @@ enum Phase {
     Lost,
 }
 
+impl State {
+    /// Its pid, and the id of its group, may be another's.
+    fn is_reaped(&self) -> bool {
+        matches!(self.phase, Phase::Reaped(..) | Phase::Lost)
+    }
+
+    /// The id of the group of the child `pid`, if that is surely still the group's.
+    fn kept_group(&self, pid: Pid) -> Option<Pid> {
+        let group = self.group.as_ref().filter(|_| !self.is_reaped())?;
+        group.keeps_id(pid).then(|| group.id())
+    }
+
+    fn guardian(&self) -> Option<Pid> {
+        self.group.as_ref()?.guardian()
+    }
+}
+
 impl Process {
     /// Takes over a child that has just been started.
     ///
     /// Where its exit could not be observed it is killed and reaped, and the error returned.
     pub(super) fn new(pid: Pid, group: Option<Arc<Group>>) -> io::Result<Self> {
+        // A copy of this process that drops its own would take ours off the reactor, which the two share.
+        let watch = |pidfd| register(Private::new(pidfd), Interest::READABLE).ok();
         let process = Self {
             pid,
             may_be_stopped: group.is_some() && has_terminal(),
             generation: fork::generation(),
-            group: group.as_ref().map(|group| group.id()),
-            membership: Mutex::new(group),
-            #[cfg(target_os = "linux")]
-            pidfd: watch(pid),
+            leads: group.as_ref().is_some_and(|group| group.id() == pid),
+            pidfd: open_pidfd(pid).and_then(watch),
             state: Mutex::new(State {
                 phase: Phase::Running,
+                group,
                 released: false,
                 tree: Tree::default(),
                 taken_stop: None,
             }),
         };
-        if process.descriptor().is_none() {
+        if process.pidfd.is_none() {
             // The first listener needs descriptors, and those may have run out.
             if let Err(error) = signal(SignalKind::child()) {
                 Arc::new(process).release(true);
@@ -121,18 +129,23 @@ impl Process {
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.pid.as_raw_nonzero().get().unsigned_abs()
+        raw(self.pid).unsigned_abs()
     }
 
     /// The group that it was started in, if that is of our making; none once it has been reaped.
-    pub(super) fn membership(&self) -> Option<Arc<Group>> {
-        let membership = self.membership.lock();
-        membership.unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn group(&self) -> Option<Arc<Group>> {
+        self.state().group.clone()
+    }
+
+    fn child(&self) -> Child<'_> {
+        Child {
+            pid: self.pid,
+            pidfd: self.pidfd.as_ref().map(|pidfd| pidfd.get_ref().as_fd()),
+        }
     }
 
     /// Resolves when the child has exited, for any number of waiters. Does not reap.
     pub(crate) async fn exited(self: Arc<Self>) -> io::Result<ExitStatus> {
-        #[cfg(target_os = "linux")]
         if let Some(pidfd) = &self.pidfd {
             // An error means that the runtime it is registered with is gone; another one may be here.
             let _ = pidfd.readable().await;
@@ -146,7 +159,7 @@ impl Process {
         // runtime it was made in, and the handle may be moved to another.
         let mut looking: Option<(Id, BoxFuture<'static, io::Result<ExitStatus>>)> = None;
         poll_fn(|cx| {
-            super::check_runtime()?;
+            check_runtime()?;
             let here = Handle::current().id();
             let looking = match &mut looking {
                 Some(looking) if looking.0 == here => looking,
@@ -187,15 +200,14 @@ impl Process {
     /// Brings the state up to date. A zombie is asked for again: somebody else may have reaped it, and its number may be
     /// another's by now.
     fn look(&self, state: &mut State) -> io::Result<()> {
-        if let Phase::Reaped(..) | Phase::Lost = state.phase {
+        if state.is_reaped() {
             return Ok(());
         }
         if fork::is_copy_of(self.generation) {
             state.phase = Phase::Lost;
             return Ok(());
         }
-        let status = self.waitid(WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
-        state.phase = match (status, state.phase) {
+        state.phase = match (self.child().observe(), state.phase) {
             (Ok(None), Phase::Running) => Phase::Running,
             (Ok(Some(status)), _) => Phase::Exited(to_exit_status(&status)),
             // A zombie does not come back to life.
@@ -213,7 +225,7 @@ impl Process {
             return None;
         };
         let options = WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED | WaitIdOptions::NOWAIT;
-        match self.waitid(options).ok()? {
+        match self.child().waitid(options).ok()? {
             Some(status) => status.stopping_signal(),
             // It has neither gone on since nor been stopped again.
             None => state.taken_stop,
@@ -224,7 +236,7 @@ impl Process {
     /// when the child has gone on between them for a moment only.
     fn take_stop(&self) -> Option<i32> {
         let mut state = self.state();
-        let status = self.waitid(WaitIdOptions::STOPPED).ok()??;
+        let status = self.child().waitid(WaitIdOptions::STOPPED).ok()??;
         state.taken_stop = status.stopping_signal();
         state.taken_stop
     }
@@ -281,140 +293,101 @@ impl Process {
 
     fn send(&self, state: &mut State, number: i32, scope: Scope) -> Result<(), Errno> {
         let running = matches!(state.phase, Phase::Running);
-        match scope {
-            Scope::Child if running => self.signal_child(number),
-            Scope::Child => Ok(()),
-            Scope::Tree | Scope::Strayed => {
-                // Found first: once their parent has ended they are no more known as descendants.
-                let kill = number == Signal::KILL.as_raw();
-                if kill {
-                    self.stop(state, scope);
-                }
-                for _ in 0..MAX_PASSES {
-                    if !state.tree.grow(running.then_some(self.pid)) || !kill {
-                        break;
-                    }
-                    state.tree.signal_outside(None, Signal::STOP.as_raw());
-                }
-                // When the end of a process makes a stopped group an orphan the system sends SIGHUP and SIGCONT to that. So it
-                // is killed before. Who is in the group may leave it at this moment, and a kill may come twice.
-                if kill {
-                    state.tree.signal_outside(None, number);
-                }
-                let sent = match scope {
-                    Scope::Tree => self.signal_group(state, number),
-                    _ => self.signal_strayed(state, number),
-                };
-                if !kill {
-                    let group = self.kept_group(state);
-                    state.tree.signal_outside(group, number);
-                }
-                sent
-            }
+        if scope == Scope::Child {
+            return match running {
+                true => self.child().signal(number),
+                false => Ok(()),
+            };
         }
+        // Found first: once their parent has ended they are no more known as descendants.
+        let kill = number == Signal::KILL.as_raw();
+        if kill {
+            self.stop(state, scope);
+        }
+        for _ in 0..MAX_PASSES {
+            if !state.tree.grow(running.then_some(self.pid)) || !kill {
+                break;
+            }
+            state.tree.signal_outside(None, Signal::STOP.as_raw());
+        }
+        // When the end of a process makes a stopped group an orphan the system sends SIGHUP and SIGCONT to that. So it
+        // is killed before. Who is in the group may leave it at this moment, and a kill may come twice.
+        if kill {
+            state.tree.signal_outside(None, number);
+        }
+        let sent = match scope {
+            Scope::Tree => self.signal_group(state, number),
+            _ => self.signal_strayed(state, number),
+        };
+        if !kill {
+            let group = state.kept_group(self.pid);
+            state.tree.signal_outside(group, number);
+        }
+        sent
     }
 
     /// Who is stopped starts nobody, so that all can be found. A guardian must not be stopped: if this process ended now,
     /// it could not do its work.
     fn stop(&self, state: &State, scope: Scope) {
         let stop = Signal::STOP.as_raw();
-        let guarded = self.membership().is_some_and(|group| group.is_guarded());
         let _ = match (scope, state.phase) {
-            (Scope::Tree, _) if !guarded => self.signal_group(state, stop),
-            (_, Phase::Running) => self.signal_child(stop),
+            (Scope::Tree, _) if state.guardian().is_none() => self.signal_group(state, stop),
+            (_, Phase::Running) => self.child().signal(stop),
             _ => Ok(()),
         };
     }
 
     /// To its group, and to the child if it has left that; to the child alone if it has none of its own.
     fn signal_group(&self, state: &State, number: i32) -> Result<(), Errno> {
-        if let Phase::Reaped(..) | Phase::Lost = state.phase {
+        if state.is_reaped() {
             return self.signal_led_group(number);
         }
         let strayed = self.signal_strayed(state, number);
-        match self.kept_group(state) {
-            Some(group) => no_zombies(self.to_group(group, number), state).and(strayed),
+        match state.kept_group(self.pid) {
+            Some(group) => self.to_group(group, number, state).and(strayed),
             None => strayed,
         }
     }
 
     /// A child may have left its group, or share ours, and may lead another, whose id is its own.
     fn signal_strayed(&self, state: &State, number: i32) -> Result<(), Errno> {
-        let running = match state.phase {
-            Phase::Running => true,
-            Phase::Exited(_) => false,
-            Phase::Reaped(..) | Phase::Lost => return Ok(()),
-        };
+        if state.is_reaped() {
+            return Ok(());
+        }
+        let started_in = state.group.as_ref().map(|group| group.id());
         match group_of(self.pid) {
-            Some(now) if Some(now) == self.group => Ok(()),
-            Some(now) if now == self.pid => no_zombies(self.to_group(now, number), state),
-            _ if running => self.signal_child(number),
+            Some(now) if Some(now) == started_in => Ok(()),
+            Some(now) if now == self.pid => self.to_group(now, number, state),
+            _ if matches!(state.phase, Phase::Running) => self.child().signal(number),
             _ => Ok(()),
         }
     }
 
-    /// Its group, if the id of that is surely still the group's.
-    fn kept_group(&self, state: &State) -> Option<Pid> {
-        let reaped = matches!(state.phase, Phase::Reaped(..) | Phase::Lost);
-        self.group.filter(|group| !reaped && self.keeps(*group))
+    /// What macOS says of a group in which only zombies are left is no error.
+    fn to_group(&self, group: Pid, number: i32, state: &State) -> Result<(), Errno> {
+        let sent = match group == self.pid {
+            true => self.child().signal_group(number),
+            false => send::to_group(group, number),
+        };
+        match (sent, state.phase) {
+            (Err(Errno::PERM), Phase::Exited(_)) => Ok(()),
+            (sent, _) => sent,
+        }
+    }
+
+    /// To the group that it leads or has led, also when its number may be another's.
+    fn signal_led_group(&self, number: i32) -> Result<(), Errno> {
+        match self.leads {
+            true => (self.child().signal_group_by_pidfd(number)).unwrap_or(Err(Errno::SRCH)),
+            false => Err(Errno::SRCH),
+        }
     }
 
     /// Whether a signal to its tree reaches its group.
     pub(crate) fn keeps_group(&self) -> bool {
         let mut state = self.state();
         let _ = self.look(&mut state);
-        self.kept_group(&state).is_some()
-    }
-
-    /// Of a child that has not been reaped: a group's id is not used again while its leader has not been reaped either, which
-    /// may be this child or its guardian, or while anybody is in it.
-    fn keeps(&self, group: Pid) -> bool {
-        group == self.pid
-            || self.membership().is_some_and(|group| group.is_guarded())
-            || group_of(self.pid) == Some(group)
-    }
-
-    fn to_group(&self, group: Pid, number: i32) -> Result<(), Errno> {
-        #[cfg(target_os = "linux")]
-        if let (true, Some(pidfd)) = (group == self.pid, self.descriptor()) {
-            // Where this is not known or not allowed the number will do: it is ours while the state is locked.
-            match send::to_group_of_pidfd(pidfd, number) {
-                Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => {}
-                sent => return sent,
-            }
-        }
-        send::to_group(group, number)
-    }
-
-    /// To the group that it leads or has led, also when its number may be another's: that needs Linux 6.9.
-    #[cfg(target_os = "linux")]
-    fn signal_led_group(&self, number: i32) -> Result<(), Errno> {
-        match (self.group == Some(self.pid), self.descriptor()) {
-            (true, Some(pidfd)) => send::to_group_of_pidfd(pidfd, number),
-            _ => Err(Errno::SRCH),
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn signal_led_group(&self, _: i32) -> Result<(), Errno> {
-        Err(Errno::SRCH)
-    }
-
-    #[cfg(target_os = "linux")]
-    fn signal_child(&self, number: i32) -> Result<(), Errno> {
-        if let Some(pidfd) = self.descriptor() {
-            // A sandbox may forbid what the other call may do.
-            match send::to_pidfd(pidfd, number) {
-                Err(Errno::NOSYS | Errno::PERM) => {}
-                sent => return sent,
-            }
-        }
-        send::to_process(self.pid, number)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn signal_child(&self, number: i32) -> Result<(), Errno> {
-        send::to_process(self.pid, number)
+        state.kept_group(self.pid).is_some()
     }
 
     /// Whether something of the child's tree is still running: it or a member of its group, or a descendant that was there
@@ -431,23 +404,22 @@ impl Process {
         if state.tree.is_alive() {
             return true;
         }
-        let guardian = self.membership().and_then(|group| group.guardian());
-        if let (Some(group), None) = (self.group, guardian) {
+        let guardian = state.guardian();
+        if guardian.is_none() && (self.leads || state.group.is_some()) {
             // A zombie counts as a member of its group. The group is reached by the pidfd of its leader as well as before
             // when that has been reaped.
-            let leads = group == self.pid;
-            let reaped = matches!(state.phase, Phase::Reaped(..));
-            if !leads || reaped || self.signal_led_group(0).is_ok() {
+            if !self.leads || state.is_reaped() || self.signal_led_group(0).is_ok() {
                 self.reap_locked(&mut state);
+                let group = state.group.take();
                 drop(state);
-                drop(self.leave_group());
+                drop(group);
                 // The leader is asked for the others. Those that nobody reaps, as in a container, count to the end.
-                return leads
+                return self.leads
                     && matches!(self.signal_led_group(0), Ok(()) | Err(Errno::PERM))
-                    && tree::has_live_members(group, None).unwrap_or(true);
+                    && tree::has_live_members(self.pid, None).unwrap_or(true);
             }
         }
-        self.kept_group(&state)
+        (state.kept_group(self.pid))
             .is_some_and(|group| tree::has_live_members(group, guardian) == Some(true))
     }
 
@@ -464,63 +436,18 @@ impl Process {
             // Nobody is there to be told; what cannot be killed is still reaped when it ends.
             let _ = self.signal(Signal::KILL.as_raw(), Scope::Tree);
         }
-        reaper::release(self);
-    }
-
-    /// Waits a moment for an exit that is sure to come.
-    pub(super) fn await_exit(&self, limit: Duration) {
-        let Some(descriptor) = self.descriptor() else {
-            let end = Instant::now() + limit;
-            while matches!(self.observe(), Ok(None)) && Instant::now() < end {
-                thread::sleep(limit / 20);
-            }
-            return;
-        };
-        let mut exited = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
-        // If it did not come by then the reaper waits for it.
-        let limit = Timespec::try_from(limit).ok();
-        let _ = retry_on_intr(|| poll(&mut exited, limit.as_ref()));
-    }
-
-    /// Reaps the child if it has exited; whether it needs reaping no more.
-    pub(super) fn reap(&self) -> bool {
-        let mut state = self.state();
-        self.reap_locked(&mut state);
-        let reaped = matches!(state.phase, Phase::Reaped(..) | Phase::Lost);
-        let mut tree = Tree::default();
-        if reaped {
-            state.released = true;
-            // Nothing is sent any more, and each takes a descriptor.
-            tree = mem::take(&mut state.tree);
-        }
-        // A group may be adopted by the reaper, which asks for the state: not under its lock.
-        drop(state);
-        if reaped {
-            drop(self.leave_group());
-        }
-        if !tree.reap_adopted() {
-            reaper::adopt_tree(tree);
-        }
-        reaped
+        reaper::adopt(self);
     }
 
     fn reap_locked(&self, state: &mut State) {
-        if let Phase::Reaped(..) | Phase::Lost = state.phase {
+        if state.is_reaped() {
             return;
         }
-        match self.wait() {
+        match self.child().reap() {
             Ok(None) => {}
             Ok(Some((status, usage))) => state.phase = Phase::Reaped(status, usage),
             Err(_) => state.phase = Phase::Lost,
         }
-    }
-
-    fn leave_group(&self) -> Option<Arc<Group>> {
-        let mut membership = self
-            .membership
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        membership.take()
     }
 
     /// What it used, once it has been reaped.
@@ -531,53 +458,30 @@ impl Process {
         }
     }
 
-    /// Readable when the child has exited.
-    #[cfg(target_os = "linux")]
-    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.pidfd.as_ref().map(|pidfd| pidfd.get_ref().as_fd())
-    }
-
-    /// No such descriptor here.
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-
-    /// Asks without waiting. A pidfd is never another child's, as a number may be if somebody else has reaped this one.
-    fn waitid(&self, options: WaitIdOptions) -> rustix::io::Result<Option<WaitIdStatus>> {
-        let options = options | WaitIdOptions::NOHANG;
-        #[cfg(target_os = "linux")]
-        if let Some(pidfd) = self.descriptor() {
-            match waitid(WaitId::PidFd(pidfd), options) {
-                // Linux 5.3 has pidfds, but does not wait by them.
-                Err(Errno::INVAL) => {}
-                status => return status,
-            }
-        }
-        waitid(WaitId::Pid(self.pid), options)
-    }
-
-    fn wait(&self) -> Result<Option<(ExitStatus, Usage)>, Errno> {
-        #[cfg(target_os = "linux")]
-        if let Some(pidfd) = self.descriptor() {
-            match usage::reap_by_pidfd(pidfd) {
-                Err(Errno::INVAL) => {}
-                reaped => return reaped,
-            }
-        }
-        usage::reap(self.pid)
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What macOS says of a group in which only zombies are left is no error.
-fn no_zombies(sent: Result<(), Errno>, state: &State) -> Result<(), Errno> {
-    match (sent, state.phase) {
-        (Err(Errno::PERM), Phase::Exited(_)) => Ok(()),
-        (sent, _) => sent,
+impl Orphan for Arc<Process> {
+    fn reap(&mut self) -> bool {
+        let mut state = self.state();
+        self.reap_locked(&mut state);
+        if !state.is_reaped() {
+            return false;
+        }
+        state.released = true;
+        // Nothing is sent any more, and each takes a descriptor.
+        let (tree, group) = (mem::take(&mut state.tree), state.group.take());
+        // Not under the lock: to let go of a group takes a moment.
+        drop(state);
+        drop(group);
+        reaper::adopt(tree);
+        true
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.child().pidfd
     }
 }
 
@@ -592,15 +496,6 @@ fn is_of_terminal(signal: i32) -> bool {
 pub(super) fn has_terminal() -> bool {
     static HAS_TERMINAL: OnceLock<bool> = OnceLock::new();
     *HAS_TERMINAL.get_or_init(|| std::fs::File::open("/dev/tty").is_ok())
-}
-
-/// A pidfd on the reactor; none where the kernel (before 5.3, or a sandbox) has no such thing.
-#[cfg(target_os = "linux")]
-fn watch(pid: Pid) -> Option<AsyncFd<Private>> {
-    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
-    // A copy of this process that drops its own would take ours off the reactor, which the two share.
-    let pidfd = Private::new(super::above_stdio(pidfd).ok()?);
-    super::register(pidfd, Interest::READABLE).ok()
 }
 
 /// The status that `wait(2)` would have given.

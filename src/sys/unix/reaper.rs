@@ -1,13 +1,13 @@
-//! Reaps children whose handle was dropped before they had exited.
+//! Reaps what nobody polls for any more, as children whose handle was dropped before they had exited.
 //!
-//! Nobody polls for them any more and no runtime can be relied on, so a thread does. It starts with the
-//! first such child, sleeps until one of them exits, and ends with the last.
+//! No runtime can be relied on then, so a thread does it. It starts with the first that cannot be reaped at once, sleeps until
+//! one of them exits, and ends with the last.
 
 use std::{
-    io,
+    mem,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -17,17 +17,9 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::{ioctl_fionbio, read, write},
-    process::Pid,
 };
 
-use super::{
-    fork,
-    group::reap_adopted,
-    is_ready,
-    process::{LOOK, Process},
-    spawn::pipe,
-    tree::Tree,
-};
+use super::{LOOK, fork, is_ready, pipe::pipe};
 
 static REAPER: Mutex<Reaper> = Mutex::new(Reaper::new(fork::FIRST_GENERATION));
 
@@ -36,7 +28,7 @@ static STARVED: AtomicBool = AtomicBool::new(false);
 
 struct Reaper {
     /// Not yet seen by the thread.
-    adopted: Vec<Orphan>,
+    adopted: Vec<Box<dyn Orphan>>,
     running: bool,
     /// Wakes the thread. Without it, as when descriptors have run out, the thread looks from time to time.
     bell: Option<OwnedFd>,
@@ -45,51 +37,28 @@ struct Reaper {
 }
 
 /// What is to be reaped.
-enum Orphan {
-    Child(Arc<Process>),
-    /// The members of a group that became children of ours; see [`reap_adopted`].
-    Group(Pid),
-    /// Descendants that may become children of ours.
-    Tree(Tree),
-}
+pub(super) trait Orphan: Send {
+    /// Reaps what of it has exited; whether it needs reaping no more.
+    fn reap(&mut self) -> bool;
 
-impl Orphan {
-    /// Whether it needs reaping no more.
-    fn reap(&mut self) -> bool {
-        match self {
-            Self::Child(process) => process.reap(),
-            Self::Group(group) => reap_adopted(*group),
-            Self::Tree(tree) => tree.reap_adopted(),
-        }
-    }
-
-    /// What tells of its exit. That of a child whose tracer has not been told of its exit is readable, though it cannot be
-    /// reaped: then it has to be looked at from time to time, as what has none.
+    /// What becomes readable with its exit.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        let Self::Child(process) = self else {
-            return None;
-        };
-        let descriptor = process.descriptor()?;
-        (!is_ready(descriptor, PollFlags::IN)).then_some(descriptor)
+        None
     }
 }
 
-/// Reaps the child, now or when it exits.
-pub(super) fn release(process: Arc<Process>) {
-    if !process.reap() {
-        adopt(Orphan::Child(process));
+/// Reaps it, now or when it exits.
+pub(super) fn adopt(mut orphan: impl Orphan + 'static) {
+    if orphan.reap() {
+        return retry();
     }
-    retry();
-}
-
-/// Has the members of a group reaped that became children of ours.
-pub(super) fn adopt_group(group: Pid) {
-    adopt(Orphan::Group(group));
-}
-
-/// Has descendants of a child reaped that became children of ours, or may do so.
-pub(super) fn adopt_tree(tree: Tree) {
-    adopt(Orphan::Tree(tree));
+    let mut reaper = lock();
+    reaper.adopted.push(Box::new(orphan));
+    if let (true, Some(bell)) = (reaper.running, &reaper.bell) {
+        // A full pipe wakes the thread just as well.
+        let _ = write(bell, &[0]);
+    }
+    reaper.start();
 }
 
 /// Tries again to get a thread for what is waiting for one.
@@ -97,16 +66,6 @@ pub(super) fn retry() {
     if STARVED.load(Ordering::Relaxed) {
         lock().start();
     }
-}
-
-fn adopt(orphan: Orphan) {
-    let mut reaper = lock();
-    reaper.adopted.push(orphan);
-    if let (true, Some(bell)) = (reaper.running, &reaper.bell) {
-        // A full pipe wakes the thread just as well.
-        let _ = write(bell, &[0]);
-    }
-    reaper.start();
 }
 
 impl Reaper {
@@ -138,13 +97,13 @@ fn run(ear: Option<OwnedFd>) {
     let mut orphans = Vec::new();
     let mut pause = LOOK.0;
     loop {
-        let adopted = take_adopted();
+        let adopted = mem::take(&mut lock().adopted);
         if !adopted.is_empty() {
             pause = LOOK.0;
             orphans.extend(adopted);
         }
         // Not under the lock: to reap a child can mean to adopt its guardian.
-        orphans.retain_mut(|orphan: &mut Orphan| !orphan.reap());
+        orphans.retain_mut(|orphan: &mut Box<dyn Orphan>| !orphan.reap());
         if orphans.is_empty() {
             let mut reaper = lock();
             if reaper.adopted.is_empty() {
@@ -159,10 +118,6 @@ fn run(ear: Option<OwnedFd>) {
     }
 }
 
-fn take_adopted() -> Vec<Orphan> {
-    std::mem::take(&mut lock().adopted)
-}
-
 fn lock() -> MutexGuard<'static, Reaper> {
     let mut reaper = REAPER.lock().unwrap_or_else(PoisonError::into_inner);
     if fork::is_copy_of(reaper.generation) {
@@ -172,9 +127,12 @@ fn lock() -> MutexGuard<'static, Reaper> {
 }
 
 /// Until a child exits or the bell rings; no longer than `pause` where one of them has no descriptor.
-fn sleep(orphans: &[Orphan], ear: Option<&OwnedFd>, pause: Duration) {
+fn sleep(orphans: &[Box<dyn Orphan>], ear: Option<&OwnedFd>, pause: Duration) {
     let mut fds: Vec<PollFd<'_>> = (orphans.iter())
-        .filter_map(Orphan::descriptor)
+        .filter_map(|orphan| orphan.descriptor())
+        // That of a child whose tracer has not been told of its exit is readable, though it cannot be reaped: then it has to be
+        // looked at from time to time, as what has none.
+        .filter(|fd| !is_ready(*fd, PollFlags::IN))
         .chain(ear.map(AsFd::as_fd))
         .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
         .collect();
@@ -189,11 +147,8 @@ fn sleep(orphans: &[Orphan], ear: Option<&OwnedFd>, pause: Duration) {
 }
 
 fn bell() -> Option<(OwnedFd, OwnedFd)> {
-    let open = || -> io::Result<_> {
-        let (ear, bell) = pipe()?;
-        ioctl_fionbio(&ear, true)?;
-        ioctl_fionbio(&bell, true)?;
-        Ok((ear, bell))
-    };
-    open().ok()
+    let (ear, bell) = pipe().ok()?;
+    ioctl_fionbio(&ear, true).ok()?;
+    ioctl_fionbio(&bell, true).ok()?;
+    Some((ear, bell))
 }

@@ -1,8 +1,8 @@
 //! Sends signals by number, those of real time too, which rustix leaves to the libc.
 
-use std::io;
 #[cfg(target_os = "linux")]
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::AsRawFd;
+use std::{io, os::fd::BorrowedFd};
 
 use rustix::{io::Errno, process::Pid};
 
@@ -17,14 +17,12 @@ pub(super) fn to_group(group: Pid, number: i32) -> Result<(), Errno> {
 }
 
 /// Safe even if somebody else reaps the child at this moment.
-#[cfg(target_os = "linux")]
 pub(super) fn to_pidfd(pidfd: BorrowedFd<'_>, number: i32) -> Result<(), Errno> {
     by_pidfd(pidfd, number, 0)
 }
 
 /// To the group that the process leads or has led, also when it has been reaped and its number is another's. `INVAL` before
 /// Linux 6.9.
-#[cfg(target_os = "linux")]
 pub(super) fn to_group_of_pidfd(pidfd: BorrowedFd<'_>, number: i32) -> Result<(), Errno> {
     const PIDFD_SIGNAL_PROCESS_GROUP: libc::c_uint = 1 << 2;
     by_pidfd(pidfd, number, PIDFD_SIGNAL_PROCESS_GROUP)
@@ -43,6 +41,12 @@ fn by_pidfd(pidfd: BorrowedFd<'_>, number: i32, flags: libc::c_uint) -> Result<(
             flags,
         )
     })
+}
+
+/// There is no such call here.
+#[cfg(not(target_os = "linux"))]
+fn by_pidfd(_: BorrowedFd<'_>, _: i32, _: libc::c_uint) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
 }
 
 /// The POSIX name of a signal.

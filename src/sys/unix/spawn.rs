@@ -3,7 +3,7 @@
 //! Our ends are on the reactor before the child exists, so that nothing can fail after it does.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     io,
     mem::MaybeUninit,
     os::{fd::OwnedFd, unix::process::CommandExt},
@@ -23,8 +23,7 @@ use super::{
     ABOVE_STDIO, PipeReader, PipeWriter, Process, above_stdio,
     fault::may_be_busy,
     group::Group as ProcessGroup,
-    grown::Grown,
-    guardian::Guardian,
+    pipe::pipe,
     process::has_terminal,
     raw, reaper, send,
     siblings::{Starting, clones},
@@ -65,23 +64,15 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
         // A runtime without I/O panics when it is asked for it: better now than when there is a child.
         PipeReader::new(pipe()?.0, None)?;
     }
-    let guardian = match ends.group {
-        Group::Shared if ends.die_with_parent => {
-            return Err(not_its_own_group());
-        }
-        Group::Own if ends.die_with_parent => Some(Guardian::start()?),
-        Group::Shared | Group::Own | Group::Of(_) => None,
-    };
     let joined = match ends.group {
-        Group::Of(other) => other.membership(),
+        Group::Shared if ends.die_with_parent => return Err(not_its_own_group()),
+        Group::Own if ends.die_with_parent => Some(Arc::new(ProcessGroup::guarded()?)),
+        Group::Of(other) => other.group(),
         Group::Shared | Group::Own => None,
     };
-    let group = match (&guardian, &joined) {
-        (Some(guardian), _) => Some(raw(guardian.group())),
-        (None, Some(joined)) => Some(raw(joined.id())),
-        (None, None) => matches!(ends.group, Group::Own).then_some(LEADER),
-    };
-    if let Some(group) = group {
+    let leads = joined.is_none() && matches!(ends.group, Group::Own);
+    let group = joined.as_ref().map(|joined| raw(joined.id()));
+    if let Some(group) = group.or(leads.then_some(LEADER)) {
         command.process_group(group);
     }
 
@@ -89,8 +80,8 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
         signals::unblock_in(command);
     }
     let mut exec = || exec(command, ends.retry_busy, ends.may_start);
-    let spawned = match &joined {
-        Some(joined) if has_terminal() => continuing(joined.id(), &mut exec),
+    let spawned = match (ends.group, &joined) {
+        (Group::Of(_), Some(joined)) if has_terminal() => continuing(joined.id(), &mut exec),
         _ => exec(),
     };
     // The command still holds the child's ends, and with them the pipes open.
@@ -98,10 +89,7 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
     let siblings = starting.siblings();
     drop(starting);
     let pid = Pid::from_child(&spawned?);
-    let group = joined.or_else(|| {
-        let id = Pid::from_raw(group?).unwrap_or(pid);
-        Some(Arc::new(ProcessGroup::new(id, guardian)))
-    });
+    let group = joined.or_else(|| leads.then(|| Arc::new(ProcessGroup::led_by(pid))));
     Ok(Spawned {
         process: Process::new(pid, group)?,
         stdin,
@@ -176,13 +164,6 @@ fn continuing<T>(group: Pid, spawn: impl FnOnce() -> T) -> T {
     })
 }
 
-/// A pipe from one child to another: what is written, what is read.
-pub(crate) fn stage_pipe() -> io::Result<(File, File, Grown)> {
-    let (read, write) = pipe()?;
-    let grown = Grown::grow(&write);
-    Ok((write.into(), read.into(), grown))
-}
-
 /// Our end, if there is one, and the child's.
 fn connect(redirect: Redirect, capacity: Option<usize>) -> io::Result<(Option<PipeReader>, Stdio)> {
     match redirect {
@@ -228,28 +209,5 @@ fn direct(redirect: Redirect) -> io::Result<Stdio> {
         Redirect::Inherit => Stdio::inherit(),
         Redirect::File(file) => file.into(),
         Redirect::Pipe => unreachable!("our pipes are made by the callers"),
-    })
-}
-
-/// A pipe that no child inherits, above the numbers of stdin, stdout and stderr: read end, write end.
-pub(super) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (read, write) = cloexec_pipe()?;
-    Ok((above_stdio(read)?, above_stdio(write)?))
-}
-
-#[cfg(not(target_vendor = "apple"))]
-fn cloexec_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
-}
-
-/// Without `pipe2(2)` there is a moment in which a child would inherit it for as long as it lives.
-#[cfg(target_vendor = "apple")]
-fn cloexec_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    use rustix::io::{FdFlags, fcntl_setfd};
-    clones::keep_off(|| {
-        let (read, write) = rustix::pipe::pipe()?;
-        fcntl_setfd(&read, FdFlags::CLOEXEC)?;
-        fcntl_setfd(&write, FdFlags::CLOEXEC)?;
-        Ok((read, write))
     })
 }

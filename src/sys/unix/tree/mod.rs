@@ -23,6 +23,7 @@ use none as system;
 
 use rustix::process::{Pid, Signal};
 
+use super::reaper::Orphan;
 use system::Hold;
 
 /// What is known of a process.
@@ -88,12 +89,6 @@ impl Tree {
         }
     }
 
-    /// Reaps those that became children of ours when their parent ended; whether none is left that may need that.
-    pub(super) fn reap_adopted(&mut self) -> bool {
-        self.found.retain(|found| !found.hold.reap_adopted());
-        self.found.is_empty()
-    }
-
     /// Whether one of those that were found is still alive.
     pub(super) fn is_alive(&self) -> bool {
         self.found.iter().any(|found| found.hold.is_alive())
@@ -113,6 +108,14 @@ impl Tree {
             }
             hold.signal(number);
         }
+    }
+}
+
+/// Reaps those that became children of ours when their parent ended.
+impl Orphan for Tree {
+    fn reap(&mut self) -> bool {
+        self.found.retain(|found| !found.hold.reap_adopted());
+        self.found.is_empty()
     }
 }
 
