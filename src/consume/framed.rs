@@ -25,6 +25,9 @@ impl ProcessIo {
     /// # Ok(()) }
     /// ```
     pub fn framed<C>(self, codec: C) -> Framed<ProcessIOWrapper, C> {
-        Framed::new(ProcessIOWrapper::from(self).check_exit(true), codec)
+        Framed::new(
+            ProcessIOWrapper::from(self).check_exit(true).in_frames(),
+            codec,
+        )
     }
 }

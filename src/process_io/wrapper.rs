@@ -114,6 +114,8 @@ pub struct ProcessIOWrapper {
     pub(super) closed: bool,
     /// A write has failed, and until when to wait for the exit that explains it.
     failing: Option<(Error, Pin<Box<Sleep>>)>,
+    /// What is read is taken apart elsewhere, as by a codec.
+    pub(super) in_frames: bool,
 }
 
 impl ProcessIOWrapper {
@@ -322,6 +324,12 @@ impl ProcessIOWrapper {
         Poll::Ready(Err(self.io.pump.annotate(error).into()))
     }
 
+    /// It is read by a codec.
+    pub(crate) fn in_frames(mut self) -> Self {
+        self.in_frames = true;
+        self
+    }
+
     pub(super) fn advance(&mut self, n: usize) {
         self.piece.1.advance(n);
         self.position += n as u64;
@@ -349,6 +357,7 @@ impl From<ProcessIo> for ProcessIOWrapper {
             position: 0,
             closed: false,
             failing: None,
+            in_frames: false,
         }
         .read_from(ReadSource::default())
     }

@@ -21,8 +21,10 @@ impl AsyncRead for ProcessIOWrapper {
             let n = ready!(self.poll_piece(cx))?.min(buf.remaining());
             buf.put_slice(&self.piece.1[..n]);
             self.advance(n);
-            // A codec takes it apart where its lines are not counted: as if each had as many bytes as it costs besides.
-            self.io.pump.charge.add(n);
+            if self.in_frames {
+                // They are not counted: as if each had as many bytes as it costs besides.
+                self.io.pump.charge.add(n);
+            }
         }
         Poll::Ready(Ok(()))
     }
