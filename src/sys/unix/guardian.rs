@@ -242,7 +242,10 @@ impl Drop for Attributes {
 #[cfg(not(target_vendor = "apple"))]
 fn inherited() -> io::Result<Vec<RawFd>> {
     let open: Vec<RawFd> = std::fs::read_dir("/dev/fd")
-        .map_err(|error| io::Error::other(format!("/dev/fd: {error}")))?
+        .map_err(|error| match error.raw_os_error() {
+            Some(libc::EMFILE | libc::ENFILE) => error,
+            _ => io::Error::other(format!("/dev/fd: {error}")),
+        })?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
     let is_inherited = |&fd: &RawFd| {
