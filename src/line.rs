@@ -14,10 +14,6 @@ pub const DEFAULT_MAX_LINE_LENGTH: usize = 16 << 20;
 /// The bytes are a slice of the buffer they were read into: no allocation and no copy, unless the line began
 /// in one read and ended in another. A line that is kept therefore keeps its buffer alive: some 128 KiB, or all
 /// that had been received unread. [`Bytes::copy_from_slice`] gives one that does not.
-///
-/// Lines are counted by the buffer and not one by one, which is faster. So a thread may keep the buffer of the lines that it
-/// dropped last, if the handle, or the task that owns it, has moved on to another thread: until it takes several lines
-/// of another buffer, or ends.
 pub struct Line {
     data: Data,
     origin: Origin,

@@ -1,32 +1,30 @@
 //! [`Sliced`] and [`Slice`]: bytes that many hold parts of, for less than a `Bytes` for each part would cost.
 //!
-//! `Bytes` counts a part when it is made and discounts it when it is dropped: two atomic operations, which cost as much as
-//! all else that is done for a line. Here all parts are counted beforehand, and a thread that drops what it has cut itself
-//! keeps that to itself until it is done with the whole: a few atomic operations for a thousand lines.
+//! `Bytes` counts a part when it is made and discounts it when it is dropped: two atomic operations. Here all parts are counted
+//! beforehand, so that only the drop is one. Measured with the drops of one thread's lines counted in a thread-local variable
+//! too, which needs no atomic operation at all (medians of nine rounds in turn, 2 cores; `memchr` is a bare loop over the pipe):
+//!
+//! | | 5 M lines of 77 bytes | 20 M lines of 1 byte | instructions a line |
+//! |---|---|---|---|
+//! | `Bytes` | 0.305 s | 0.416 s | 222, 154 |
+//! | counted beforehand | 0.236 s | 0.183 s | 188, 117 |
+//! | the same, and in a thread-local | 0.240 s | 0.170 s | 194, 123 |
+//! | `memchr` | 0.217 s | 0.126 s | |
+//! | tokio's `lines` | 0.483 s | 0.632 s | |
 
 use std::{
-    cell::Cell,
-    ptr::{self, NonNull},
+    ptr::NonNull,
     slice,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
 use bytes::Bytes;
 
-/// Of bytes that are longer than this every slice is discounted at once: a thread that has not yet done so keeps them alive.
-const MAX_DEFERRED: usize = 1 << 20;
-
-/// Where bytes and the count of their holders are. Each [`Slice`] is one, and [`Sliced`] is as many as are left
+/// Bytes and the count of their holders. Each [`Slice`] is one, and [`Sliced`] is as many as are left
 /// of `usize::MAX`: the count never rises, and whoever takes it to zero frees all.
 struct Shared {
     holders: AtomicUsize,
     bytes: Bytes,
-}
-
-impl Shared {
-    fn may_be_deferred(&self) -> bool {
-        self.bytes.len() <= MAX_DEFERRED
-    }
 }
 
 /// Bytes that are cut into slices.
@@ -48,7 +46,7 @@ pub(crate) struct Slice {
 
 // SAFETY: what is shared is a `Bytes` that nobody changes, and an atomic count.
 unsafe impl Send for Sliced {}
-// SAFETY: as above; `&Sliced` does nothing.
+// SAFETY: as above; `&Sliced` only reads the bytes.
 unsafe impl Sync for Sliced {}
 // SAFETY: as above; whoever drops the last one has seen all that the others did.
 unsafe impl Send for Slice {}
@@ -61,15 +59,8 @@ impl Sliced {
             holders: AtomicUsize::new(usize::MAX),
             bytes,
         });
-        let deferred = shared.may_be_deferred();
-        let shared = NonNull::from(Box::leak(shared));
-        let next = match deferred {
-            true => shared.as_ptr(),
-            false => ptr::null_mut(),
-        };
-        let _ = DROPPED.try_with(|dropped| dropped.turn_to(next));
         Self {
-            shared,
+            shared: NonNull::from(Box::leak(shared)),
             granted: 0,
             reserve: usize::MAX,
         }
@@ -105,17 +96,8 @@ impl Sliced {
 
 impl Drop for Sliced {
     fn drop(&mut self) {
-        let deferred = DROPPED.try_with(|dropped| {
-            if dropped.next.get() != self.shared.as_ptr() {
-                return 0;
-            }
-            dropped.next.set(ptr::null_mut());
-            dropped.of.set(ptr::null_mut());
-            dropped.count.take()
-        });
-        let holders = self.granted + self.reserve + deferred.unwrap_or(0);
-        // SAFETY: it is all those that it has not given away, and ceases to be; those that were deferred are no more either.
-        unsafe { discount(self.shared, holders) }
+        // SAFETY: it is all those that it has not given away, and ceases to be.
+        unsafe { discount(self.shared, self.granted + self.reserve) }
     }
 }
 
@@ -136,91 +118,8 @@ impl Slice {
 impl Drop for Slice {
     #[inline(always)]
     fn drop(&mut self) {
-        let deferred = DROPPED.try_with(|dropped| {
-            let ours = dropped.of.get() == self.shared.as_ptr();
-            if ours {
-                dropped.count.set(dropped.count.get() + 1);
-            }
-            ours
-        });
-        if !matches!(deferred, Ok(true)) {
-            // SAFETY: it is one holder, and ceases to be.
-            unsafe { drop_other(self.shared) }
-        }
-    }
-}
-
-/// The slices that this thread has dropped and not discounted yet.
-struct Dropped {
-    /// Whose: null if there are none, so that it is still there.
-    of: Cell<*mut Shared>,
-    /// So many of its holders.
-    count: Cell<usize>,
-    /// Whose slices are counted here from the first one on. It may be gone, and something else be at the same address: its
-    /// slices are counted just as well, unless it is too long for that.
-    next: Cell<*mut Shared>,
-}
-
-thread_local! {
-    // Clippy does not see the `const` where a target has no thread-local variables of its own.
-    #[allow(clippy::missing_const_for_thread_local)]
-    static DROPPED: Dropped = const {
-        Dropped {
-            of: Cell::new(ptr::null_mut()),
-            count: Cell::new(0),
-            next: Cell::new(ptr::null_mut()),
-        }
-    };
-}
-
-impl Dropped {
-    /// Counts the first one of what is [`next`](Dropped::next), if `shared` is that.
-    ///
-    /// # Safety
-    ///
-    /// `shared` is still there.
-    unsafe fn begin(&self, shared: NonNull<Shared>) -> bool {
-        // SAFETY: the caller says so.
-        let may_be_deferred = || unsafe { shared.as_ref() }.may_be_deferred();
-        let begun = self.next.get() == shared.as_ptr() && may_be_deferred();
-        if begun {
-            self.of.set(shared.as_ptr());
-            self.count.set(1);
-        }
-        begun
-    }
-
-    /// Discounts what has been dropped so far, and counts those of `next` from here on.
-    fn turn_to(&self, next: *mut Shared) {
-        let of = self.of.replace(ptr::null_mut());
-        let count = self.count.take();
-        self.next.set(next);
-        if let Some(shared) = NonNull::new(of) {
-            // SAFETY: `count` holders were dropped and are still counted, so it is still there.
-            unsafe { discount(shared, count) }
-        }
-    }
-}
-
-impl Drop for Dropped {
-    fn drop(&mut self) {
-        self.turn_to(ptr::null_mut());
-    }
-}
-
-/// Takes away a holder that this thread does not count yet. By value: with a reference to its slice each line would have to be
-/// in memory.
-///
-/// # Safety
-///
-/// As that of [`discount`].
-#[inline(never)]
-unsafe fn drop_other(shared: NonNull<Shared>) {
-    // SAFETY: the caller is a holder, so it is still there.
-    let deferred = DROPPED.try_with(|dropped| unsafe { dropped.begin(shared) });
-    if !matches!(deferred, Ok(true)) {
-        // SAFETY: as the caller says.
-        unsafe { discount(shared, 1) }
+        // SAFETY: it is one holder, and ceases to be.
+        unsafe { discount(self.shared, 1) }
     }
 }
 
@@ -229,16 +128,25 @@ unsafe fn drop_other(shared: NonNull<Shared>) {
 /// # Safety
 ///
 /// So many holders are still counted for the caller, and are not used again.
-#[inline(never)]
+#[inline(always)]
 unsafe fn discount(shared: NonNull<Shared>, count: usize) {
     // SAFETY: the caller is a holder, so it is still there.
     let holders = &unsafe { shared.as_ref() }.holders;
     if holders.fetch_sub(count, Ordering::Release) == count {
         // What the other holders did comes before, as in `Arc`.
         holders.load(Ordering::Acquire);
-        // SAFETY: it came from a `Box`, and nobody else is there any more.
-        drop(unsafe { Box::from_raw(shared.as_ptr()) });
+        // SAFETY: the count is zero, so there is no holder any more.
+        unsafe { free(shared) }
     }
+}
+
+/// # Safety
+///
+/// There is no holder, and this is called once.
+#[cold]
+unsafe fn free(shared: NonNull<Shared>) {
+    // SAFETY: it came from a `Box`, and nobody else is there any more.
+    drop(unsafe { Box::from_raw(shared.as_ptr()) });
 }
 
 #[cfg(test)]
@@ -334,41 +242,14 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_ends_keeps_nothing() {
-        let (whole, count) = elsewhere(|| {
-            let (mut whole, count) = sliced(b"one two");
-            drop(whole.slice(0, 3));
-            (whole, count)
-        });
-        drop(whole);
-        assert_eq!(freed(&count), 1);
-    }
-
-    #[test]
-    fn a_thread_keeps_the_last_whole_at_most_and_no_large_one() {
-        let (mut first, first_count) = sliced(b"one two");
-        let (mut second, second_count) = sliced(b"one two");
-        drop([first.slice(0, 3), second.slice(0, 3)]);
-        elsewhere(|| drop([first, second]));
-        assert_eq!((freed(&first_count), freed(&second_count)), (1, 0));
-
-        let (mut large, large_count) = sliced(&vec![0; MAX_DEFERRED + 1]);
-        assert_eq!(freed(&second_count), 1);
-        drop(large.slice(0, 3));
-        elsewhere(|| drop(large));
-        assert_eq!(freed(&large_count), 1);
-    }
-
-    #[test]
-    fn a_stale_pointer_defers_small_ones_only() {
-        for (len, deferred) in [(MAX_DEFERRED, true), (MAX_DEFERRED + 1, false)] {
-            let (mut whole, count) = elsewhere(|| sliced(&vec![0; len]));
-            // As if this thread had had one at the same address, which another thread has freed.
-            DROPPED.with(|dropped| dropped.next.set(whole.shared.as_ptr()));
-            drop([whole.slice(0, 3), whole.slice(0, 3)]);
+    fn the_last_holder_frees_all_at_once_in_whatever_thread() {
+        for len in [9, 2 << 20] {
+            let (mut whole, count) = sliced(&vec![0; len]);
+            let (one, two) = (whole.slice(0, 3), whole.slice(4, 7));
+            drop(one);
             elsewhere(|| drop(whole));
-            assert_eq!(freed(&count), usize::from(!deferred), "{len} bytes");
-            drop(sliced(b""));
+            assert_eq!(freed(&count), 0, "{len} bytes");
+            drop(two);
             assert_eq!(freed(&count), 1, "{len} bytes");
         }
     }
@@ -401,13 +282,10 @@ mod tests {
             let slices = slices;
             for _ in 0..3 {
                 scope.spawn(|| {
-                    // One of its own, so that it defers as well.
-                    let (mut own, _) = sliced(b"own");
                     loop {
                         let slice = received.lock().unwrap().recv();
                         let Ok(slice) = slice else { break };
                         assert_eq!(slice.as_bytes(), b"abc");
-                        drop(own.slice(0, 1));
                     }
                 });
             }
@@ -481,11 +359,10 @@ mod tests {
                 }
                 let held = |of| wholes.iter().any(|(whole, _)| *whole == of) || slices.iter().any(|(slice, _)| *slice == of);
                 for (of, count) in counts.iter().enumerate() {
-                    prop_assert!(freed(count) <= usize::from(!held(of)));
+                    prop_assert_eq!(freed(count), usize::from(!held(of)));
                 }
             }
             drop((wholes, slices));
-            drop(sliced(b""));
             prop_assert!(counts.iter().all(|count| freed(count) == 1));
         }
     }
