@@ -180,7 +180,7 @@ async fn expect_until(
     match until(deadline, poll).await {
         Some(Ok(Some(found))) => Ok(found),
         Some(Err(error)) => Err(error),
-        None => Err(io.io().pump.error(Kind::Timeout)),
+        None => Err(io.with(|io| io.pump.error(Kind::Timeout))),
         Some(Ok(None)) => {
             // The streams end a moment before the exit is seen.
             let grace = after(DEFAULT_DRAIN_IDLE);
@@ -194,9 +194,10 @@ async fn expect_until(
                 }
                 _ => {}
             }
-            let pump = &mut io.io().pump;
-            let error = pump.error(Kind::Eof);
-            Err(error.with_output(pump.take_output()))
+            Err(io.with(|io| {
+                let error = io.pump.error(Kind::Eof);
+                error.with_output(io.pump.take_output())
+            }))
         }
     }
 }

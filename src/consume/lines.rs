@@ -66,7 +66,7 @@ impl<T: Receive> Lines<T> {
 
     /// Sets by what rules the output is taken apart, from here on. The rules belong to the handle and stay.
     pub fn with_options(mut self, options: LineOptions) -> Self {
-        self.io.io().set_line_options(options);
+        self.io.with(|io| io.set_line_options(options));
         self
     }
 
@@ -92,10 +92,10 @@ impl<T: Receive> Stream for Lines<T> {
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let source = self.source;
-        let line = match source {
-            Some(source) => take_plain_line(&mut self.io.io().pump, source),
-            None => take_plain_line_of_any(&mut self.io.io().pump),
-        };
+        let line = self.io.with(|io| match source {
+            Some(source) => take_plain_line(&mut io.pump, source),
+            None => take_plain_line_of_any(&mut io.pump),
+        });
         match line {
             Some(line) => Poll::Ready(Some(Ok(line))),
             None => self.poll_other(cx),
@@ -207,7 +207,7 @@ impl RecvHalf {
 
     /// Sets by what rules output is taken apart into lines.
     pub fn set_line_options(&mut self, options: LineOptions) {
-        self.io().set_line_options(options);
+        self.with(|io| io.set_line_options(options));
     }
 }
 
@@ -217,7 +217,7 @@ fn poll_recv_line(
     cx: &mut Context<'_>,
     source: Source,
 ) -> Poll<Option<Result<Line>>> {
-    let plain = take_plain_line(&mut io.io().pump, source);
+    let plain = io.with(|io| take_plain_line(&mut io.pump, source));
     match plain {
         Some(line) => Poll::Ready(Some(Ok(line))),
         None => io.poll(cx, |pump, turn| poll_line(pump, turn, source)),

@@ -94,8 +94,7 @@ pub(super) async fn splice_to(
 }
 
 fn output_error(io: &mut impl Handle, source: Source, error: io::Error) -> Error {
-    let io = io.io();
-    io.pump.error(Kind::Output(source)).with_source(error)
+    io.with(|io| io.pump.error(Kind::Output(source)).with_source(error))
 }
 
 struct Copy<'a, H: Handle, W: ?Sized> {
@@ -141,7 +140,7 @@ impl<H: Handle> Copy<'_, H, Outlet> {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail(error))),
                 Poll::Pending => match self.poll_rest(cx) {
                     // The exit has just been seen.
-                    Poll::Pending if !self.io.io().pump.is_running() => {}
+                    Poll::Pending if !self.io.with(|io| io.pump.is_running()) => {}
                     rest => return rest,
                 },
             }
@@ -186,7 +185,8 @@ impl<H: Handle, W: AsyncWrite + Unpin + ?Sized> Copy<'_, H, W> {
 impl<H: Handle, W: ?Sized> Drop for Copy<'_, H, W> {
     fn drop(&mut self) {
         let piece = std::mem::take(&mut self.piece);
-        let mut io = self.io.io();
-        io.pump.reader_mut(self.source).give_back(piece);
+        let source = self.source;
+        self.io
+            .with(|io| io.pump.reader_mut(source).give_back(piece));
     }
 }

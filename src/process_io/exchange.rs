@@ -14,7 +14,7 @@ use crate::{
     error::{Kind, Result},
     event::{Recv, Source},
     pump::{
-        Pump, Turn, after, begin, poll_quiet, poll_recv, poll_sent, poll_window, try_recv,
+        Pump, Turn, Wants, after, begin, poll_quiet, poll_recv, poll_sent, poll_window, try_recv,
         try_send, until,
     },
     shutdown::Alarm,
@@ -96,7 +96,7 @@ impl ProcessIo {
     ///
     /// As [`send`](Self::send).
     pub fn send_nowait(&mut self, data: impl AsRef<[u8]>) -> Result<usize> {
-        try_send(&mut self.pump, data.as_ref())
+        try_send(&mut self.pump, data.as_ref(), Wants::ALL)
     }
 }
 
@@ -222,6 +222,8 @@ impl ProcessIo {
         });
         let ended = ended.await;
         let pump = &mut self.pump;
+        // Where there is no output to wait for nothing has moved yet.
+        pump.flush_now();
         let written = pump.writer_mut().retract(&sending);
         if let Some(Err(error)) = ended {
             return Err(error.with_written(written));
@@ -249,9 +251,9 @@ impl ProcessIo {
 pub(super) type PollSent = fn(&mut Pump, &mut Turn<'_, '_>) -> Poll<Result<()>>;
 
 pub(super) async fn send(io: &mut impl Handle, data: Bytes, poll_sent: PollSent) -> Result<()> {
-    let sending = begin(&mut io.io().pump, data)?;
+    let sending = io.with(|io| begin(&mut io.pump, data))?;
     let sent = poll_fn(|cx| io.poll(cx, poll_sent)).await;
-    sent.map_err(|error| io.io().pump.writer().count(error, &sending))
+    sent.map_err(|error| io.with(|io| io.pump.writer().count(error, &sending)))
 }
 
 pub(super) async fn send_timeout(
@@ -261,17 +263,18 @@ pub(super) async fn send_timeout(
     poll_sent: PollSent,
 ) -> Result<()> {
     let deadline = after(timeout);
-    let sending = begin(&mut io.io().pump, data)?;
+    let sending = io.with(|io| begin(&mut io.pump, data))?;
     if let Some(sent) = until(deadline, |cx| io.poll(cx, poll_sent)).await {
-        return sent.map_err(|error| io.io().pump.writer().count(error, &sending));
+        return sent.map_err(|error| io.with(|io| io.pump.writer().count(error, &sending)));
     }
-    let pump = &mut io.io().pump;
-    pump.flush_now();
-    let written = pump.writer_mut().retract(&sending);
-    match written == sending.len {
-        true => Ok(()),
-        false => Err(pump.error(Kind::Timeout).with_written(written)),
-    }
+    io.with(|io| {
+        io.pump.flush_now();
+        let written = io.pump.writer_mut().retract(&sending);
+        match written == sending.len {
+            true => Ok(()),
+            false => Err(io.pump.error(Kind::Timeout).with_written(written)),
+        }
+    })
 }
 
 pub(super) async fn recv(io: &mut impl Handle, source: Source) -> Result<Option<Bytes>> {
@@ -301,7 +304,7 @@ pub(super) async fn recv_for(
     if let Some(ended) = until(deadline, poll).await {
         ended?;
     }
-    take_window(&mut io.io().pump, source)
+    io.with(|io| take_window(&mut io.pump, source))
 }
 
 pub(super) async fn recv_until_quiet(
@@ -325,11 +328,11 @@ pub(super) async fn recv_until_quiet(
         }
     });
     ended.await?;
-    take_window(&mut io.io().pump, source)
+    io.with(|io| take_window(&mut io.pump, source))
 }
 
 pub(super) fn recv_nowait(io: &mut impl Handle, source: Source, max: usize) -> Result<Recv> {
-    Ok(match try_recv(&mut io.io().pump, source, max)? {
+    Ok(match io.with(|io| try_recv(&mut io.pump, source, max))? {
         Some(Some(data)) => Recv::Data(data),
         Some(None) => Recv::Eof,
         None => Recv::Empty,

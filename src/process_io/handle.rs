@@ -139,13 +139,22 @@ impl ProcessIo {
         poll: impl FnOnce(&mut Pump, &mut Turn<'_, '_>) -> T,
     ) -> T {
         let both = self.wakers.register(role, cx);
-        poll(
-            &mut self.pump,
-            &mut Turn::new(&mut Context::from_waker(&both)),
-        )
+        let mut cx = Context::from_waker(&both);
+        let answer = poll(&mut self.pump, &mut Turn::new(&mut cx));
+        self.pass_on(role);
+        answer
     }
 
-    /// Wakes whoever waits, in either role.
+    /// Wakes the task that waits in the other role, if something was done in this one that the other may wait for, and that the
+    /// reactor will not tell.
+    #[inline]
+    pub(super) fn pass_on(&mut self, role: Role) {
+        if self.pump.take_news(role) {
+            self.wakers.wake_other(role);
+        }
+    }
+
+    /// Wakes the tasks that wait, in either role.
     pub(super) fn wake(&self) {
         self.wakers.wake_by_ref();
     }

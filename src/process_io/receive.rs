@@ -1,6 +1,6 @@
 //! [`Receive`]: a whole handle or its receiving half.
 
-use std::{ops::DerefMut, task::Context};
+use std::task::Context;
 
 use super::{ProcessIo, RecvHalf, SendHalf};
 use crate::pump::{Pump, Role, Turn};
@@ -14,76 +14,60 @@ impl Receive for ProcessIo {}
 impl Receive for RecvHalf {}
 impl<T: Receive> Receive for &mut T {}
 
-/// A handle, or a half of one. Nobody else can name it, so that it seals [`Receive`].
+/// A handle, or a half of one. It cannot be named elsewhere, and so seals [`Receive`].
 #[allow(unreachable_pub)] // What seals a public trait has to be public too.
 pub trait Handle {
-    /// The whole of it, for a moment.
-    fn io(&mut self) -> impl DerefMut<Target = ProcessIo>;
+    /// In which role it waits, where another task may wait in the other.
+    const ROLE: Option<Role>;
+
+    /// Does something with the whole of it.
+    fn with<T>(&mut self, act: impl FnOnce(&mut ProcessIo) -> T) -> T;
 
     /// Polls for the task of `cx`.
     fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Pump, &mut Turn<'_, '_>) -> T,
-    ) -> T;
+    ) -> T {
+        self.with(|io| match Self::ROLE {
+            Some(role) => io.poll_as(role, cx, poll),
+            None => poll(&mut io.pump, &mut Turn::new(cx)),
+        })
+    }
 }
 
 impl Handle for ProcessIo {
-    #[inline]
-    fn io(&mut self) -> impl DerefMut<Target = ProcessIo> {
-        self
-    }
+    const ROLE: Option<Role> = None;
 
-    fn poll<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Pump, &mut Turn<'_, '_>) -> T,
-    ) -> T {
-        poll(&mut self.pump, &mut Turn::new(cx))
+    #[inline]
+    fn with<T>(&mut self, act: impl FnOnce(&mut ProcessIo) -> T) -> T {
+        act(self)
     }
 }
 
 impl Handle for RecvHalf {
-    #[inline]
-    fn io(&mut self) -> impl DerefMut<Target = ProcessIo> {
-        self.lock()
-    }
+    const ROLE: Option<Role> = Some(Role::Read);
 
-    fn poll<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Pump, &mut Turn<'_, '_>) -> T,
-    ) -> T {
-        self.lock().poll_as(Role::Read, cx, poll)
+    #[inline]
+    fn with<T>(&mut self, act: impl FnOnce(&mut ProcessIo) -> T) -> T {
+        self.shared.with(Role::Read, act)
     }
 }
 
 impl Handle for SendHalf {
-    #[inline]
-    fn io(&mut self) -> impl DerefMut<Target = ProcessIo> {
-        self.lock()
-    }
+    const ROLE: Option<Role> = Some(Role::Write);
 
-    fn poll<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Pump, &mut Turn<'_, '_>) -> T,
-    ) -> T {
-        self.lock().poll_as(Role::Write, cx, poll)
+    #[inline]
+    fn with<T>(&mut self, act: impl FnOnce(&mut ProcessIo) -> T) -> T {
+        self.shared.with(Role::Write, act)
     }
 }
 
 impl<H: Handle> Handle for &mut H {
-    #[inline]
-    fn io(&mut self) -> impl DerefMut<Target = ProcessIo> {
-        H::io(self)
-    }
+    const ROLE: Option<Role> = H::ROLE;
 
-    fn poll<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Pump, &mut Turn<'_, '_>) -> T,
-    ) -> T {
-        H::poll(self, cx, poll)
+    #[inline]
+    fn with<T>(&mut self, act: impl FnOnce(&mut ProcessIo) -> T) -> T {
+        H::with(self, act)
     }
 }

@@ -18,13 +18,14 @@ use std::{
 
 use bytes::Bytes;
 use futures::{Sink, Stream, stream::FusedStream};
+use tokio::runtime::Handle;
 
-use super::{Handle, ProcessIo, copy, exchange, stop};
+use super::{Handle as _, ProcessIo, copy, exchange, stop};
 use crate::{
     error::{Error, Result},
     event::{Event, Recv, Source},
     limits::CLOSE_GRACE,
-    pump::{poll_event, poll_flush, poll_room, poll_wait, push, try_send},
+    pump::{Role, Want, Wants, poll_event, poll_flush, poll_room, poll_wait, push, try_send},
     shutdown::{Ladder, Report},
     sys::BorrowedDescriptor,
     transport::Control,
@@ -42,7 +43,7 @@ use crate::{
 /// is closed after 10 ms, so that a child whose halves are dropped one after the other is killed, and does not take what it
 /// has got so far for all of its input.
 pub struct SendHalf {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// The way out of the child: stdout, stderr, and its exit.
@@ -51,10 +52,10 @@ pub struct SendHalf {
 ///
 /// Dropping it closes stdout and stderr; what has been received is lost.
 pub struct RecvHalf {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     io: Mutex<ProcessIo>,
     /// One of the halves is gone.
     alone: AtomicBool,
@@ -65,13 +66,21 @@ struct Shared {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, ProcessIo> {
-        // A poll that panicked has left the pump as any other has.
-        let mut io = self.io.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Does something with the whole, on behalf of whoever has this role.
+    #[inline]
+    pub(super) fn with<T>(&self, role: Role, act: impl FnOnce(&mut ProcessIo) -> T) -> T {
+        let mut io = self.lock();
         if self.closing.swap(false, Ordering::Relaxed) {
             io.close_stdin();
         }
-        io
+        let done = act(&mut io);
+        io.pass_on(role);
+        done
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ProcessIo> {
+        // A poll that panicked has left the pump as any other has.
+        self.io.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,10 +134,6 @@ impl ProcessIo {
 }
 
 impl SendHalf {
-    pub(super) fn lock(&self) -> MutexGuard<'_, ProcessIo> {
-        self.shared.lock()
-    }
-
     /// Sends all of `data`; see [`ProcessIo::send`].
     ///
     /// # Errors
@@ -177,27 +182,28 @@ impl SendHalf {
     ///
     /// As [`send`](Self::send).
     pub fn send_nowait(&mut self, data: impl AsRef<[u8]>) -> Result<usize> {
-        try_send(&mut self.lock().pump, data.as_ref())
+        let wants = Wants::both(Want::HOLD);
+        self.with(|io| try_send(&mut io.pump, data.as_ref(), wants))
     }
 
     /// Closes stdin once what is queued has been written, by whatever is called next of either half.
     pub fn close_stdin(&mut self) {
-        self.lock().close_stdin();
+        self.with(ProcessIo::close_stdin);
     }
 
     /// Bytes queued and not yet in the pipe.
     pub fn queued(&self) -> usize {
-        self.lock().queued()
+        self.shared.lock().queued()
     }
 
     /// Bytes the child's stdin has taken.
     pub fn written(&self) -> u64 {
-        self.lock().written()
+        self.shared.lock().written()
     }
 
     /// The child's process.
     pub fn control(&self) -> Control {
-        self.lock().control()
+        self.shared.lock().control()
     }
 }
 
@@ -206,7 +212,7 @@ impl Drop for SendHalf {
         if self.shared.whole.load(Ordering::Relaxed) {
             return;
         }
-        let io = self.lock();
+        let io = self.shared.lock();
         if self.shared.alone.swap(true, Ordering::Relaxed) || !io.pump.writer().is_open() {
             return;
         }
@@ -214,15 +220,18 @@ impl Drop for SendHalf {
         io.wake();
         drop(io);
         let shared = Arc::downgrade(&self.shared);
+        // What a transport is made of may need the runtime.
+        let runtime = Handle::try_current();
         let later = move || {
             thread::sleep(CLOSE_GRACE);
+            let _entered = runtime.as_ref().map(Handle::enter);
             if let Some(shared) = shared.upgrade() {
-                drop(shared.lock());
+                shared.with(Role::Write, |_| ());
             }
         };
         let thread = thread::Builder::new().name("process-io-close".into());
         if thread.spawn(later).is_err() {
-            drop(self.lock());
+            self.shared.with(Role::Write, |_| ());
         }
     }
 }
@@ -234,8 +243,8 @@ impl Sink<Bytes> for SendHalf {
         self.poll(cx, poll_room)
     }
 
-    fn start_send(self: Pin<&mut Self>, item: Bytes) -> Result<()> {
-        push(&mut self.lock().pump, item)
+    fn start_send(mut self: Pin<&mut Self>, item: Bytes) -> Result<()> {
+        self.with(|io| push(&mut io.pump, item))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -249,10 +258,6 @@ impl Sink<Bytes> for SendHalf {
 }
 
 impl RecvHalf {
-    pub(super) fn lock(&self) -> MutexGuard<'_, ProcessIo> {
-        self.shared.lock()
-    }
-
     /// Receives the next piece of `source`; see [`ProcessIo::recv`].
     ///
     /// # Errors
@@ -385,17 +390,17 @@ impl RecvHalf {
 
     /// Bytes of `source` that its limit has dropped; see [`ProcessIo::omitted`].
     pub fn omitted(&self, source: Source) -> u64 {
-        self.lock().omitted(source)
+        self.shared.lock().omitted(source)
     }
 
     /// Whether a pipe was still open when the run was over; see [`ProcessIo::pipes_held`].
     pub fn pipes_held(&self) -> bool {
-        self.lock().pipes_held()
+        self.shared.lock().pipes_held()
     }
 
     /// The child's process.
     pub fn control(&self) -> Control {
-        self.lock().control()
+        self.shared.lock().control()
     }
 }
 
@@ -404,7 +409,7 @@ impl Drop for RecvHalf {
         if self.shared.whole.load(Ordering::Relaxed) {
             return;
         }
-        let mut io = (self.shared.io.lock()).unwrap_or_else(PoisonError::into_inner);
+        let mut io = self.shared.lock();
         if self.shared.alone.swap(true, Ordering::Relaxed) {
             // Now, before its stdin is closed, whoever has the last reference.
             io.pump.guard.let_go();
@@ -427,19 +432,23 @@ impl Stream for RecvHalf {
 
 impl FusedStream for RecvHalf {
     fn is_terminated(&self) -> bool {
-        self.lock().is_terminated()
+        self.shared.lock().is_terminated()
     }
 }
 
 impl fmt::Debug for SendHalf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SendHalf").field(&*self.lock()).finish()
+        f.debug_tuple("SendHalf")
+            .field(&*self.shared.lock())
+            .finish()
     }
 }
 
 impl fmt::Debug for RecvHalf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RecvHalf").field(&*self.lock()).finish()
+        f.debug_tuple("RecvHalf")
+            .field(&*self.shared.lock())
+            .finish()
     }
 }
 

@@ -105,7 +105,7 @@ struct Shutdown<'a, H: Handle> {
 impl<H: Handle> Drop for Shutdown<'_, H> {
     fn drop(&mut self) {
         if !self.done {
-            abort_shutdown(&mut self.io.io().pump);
+            self.io.with(|io| abort_shutdown(&mut io.pump));
         }
     }
 }

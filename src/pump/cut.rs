@@ -17,8 +17,10 @@ pub(super) fn in_time(pump: &mut Pump, turn: &mut Turn<'_, '_>, wants: Wants) {
 
 fn cut_in_time(pump: &mut Pump, turn: &mut Turn<'_, '_>, wants: Wants) {
     let moved = pump.moved();
-    let Some(watch) = (pump.stop.watch.as_mut()).filter(|_| !pump.exit.is_over()) else {
+    if pump.is_over() || pump.stop.descent.is_some() {
         pump.stop.watch = None;
+    }
+    let Some(watch) = &mut pump.stop.watch else {
         return;
     };
     let cancelled = !turn.is_now() && watch.poll_cancelled(turn.cx).is_ready();
@@ -79,7 +81,8 @@ pub(super) fn descend(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> bool {
         let process = Arc::clone(pump.guard.control.process());
         if exited && !pump.stop.look.is_tree_alive(turn, &*process) {
             end(pump);
-            return true;
+            changed = true;
+            break;
         }
         let Some(descent) = &mut pump.stop.descent else {
             break;
@@ -111,6 +114,7 @@ pub(super) fn descend(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> bool {
         }
         changed = true;
     }
+    pump.news |= changed;
     changed
 }
 

@@ -112,6 +112,7 @@ impl Wants {
         match self.0 {
             [Want::PIECE, Want::PIECE] => Want::PIECE,
             [Want::HOLD, Want::HOLD] => Want::HOLD,
+            [Want::WHOLE, Want::WHOLE] => Want::WHOLE,
             _ => Want::ALL,
         }
     }

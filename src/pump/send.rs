@@ -47,12 +47,12 @@ pub(crate) fn poll_write(
 }
 
 /// Writes what the pipe takes now. When it takes nothing the rest moves, so that a loop of such calls cannot deadlock.
-pub(crate) fn try_send(pump: &mut Pump, data: &[u8]) -> Result<usize> {
+pub(crate) fn try_send(pump: &mut Pump, data: &[u8], wants: Wants) -> Result<usize> {
     let slices = [IoSlice::new(data)];
     let write = |writer: &mut Writer, turn: &mut Turn<'_, '_>, untold: &mut Untold| {
         writer.write(turn, untold, &slices)
     };
-    match pump.now(|pump, turn| poll_writer(pump, turn, Wants::ALL, write)) {
+    match pump.now(|pump, turn| poll_writer(pump, turn, wants, write)) {
         Poll::Ready(sent) => sent,
         Poll::Pending => Ok(0),
     }
@@ -64,12 +64,14 @@ fn poll_writer<T>(
     wants: Wants,
     mut ask: impl FnMut(&mut Writer, &mut Turn<'_, '_>, &mut Untold) -> Option<Result<T>>,
 ) -> Poll<Result<T>> {
-    drive(pump, turn, wants, |pump, turn| {
+    let answer = drive(pump, turn, wants, |pump, turn| {
         if pump.stop.cause.is_some() {
             // What is being stopped takes no more input.
             return pump.stop_error().filter(|_| pump.is_settled()).map(Err);
         }
         let answer = ask(&mut pump.writer, turn, &mut pump.untold)?;
         Some(answer.map_err(|error| pump.annotate(error)))
-    })
+    });
+    pump.waits_for_room = answer.is_pending() && pump.is_held();
+    answer
 }

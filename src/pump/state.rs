@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
-    Turn, Want, Wants, Writer,
+    Role, Turn, Want, Wants, Writer,
     charge::Charge,
     exit::{Exit, Flow},
     read::{Reader, Step},
@@ -44,6 +44,10 @@ pub struct Pump {
     pub(crate) line_options: LineOptions,
     /// Of all that is taken apart, of both streams.
     pub(crate) charge: Charge,
+    /// Something moved that the reactor will not tell another task that waits for it.
+    pub(super) news: bool,
+    /// A task waits for room where output is kept.
+    pub(super) waits_for_room: bool,
     /// How many pieces were received in a row without a look at anything else, and which stream has just been found empty so.
     hasty: u8,
     empty: Option<Source>,
@@ -69,6 +73,8 @@ impl Pump {
             untold: Untold::default(),
             line_options: LineOptions::default(),
             charge: Charge::default(),
+            news: false,
+            waits_for_room: false,
             hasty: 0,
             empty: None,
             pipes_held: false,
@@ -136,7 +142,10 @@ impl Pump {
             // Another task may be waiting for room in stdin, which will not come.
             turn.cx.waker().wake_by_ref();
         }
-        seen || stopped.is_some() || over || step == Step::Moved
+        let moved = seen || stopped.is_some() || over || step == Step::Moved;
+        // What was read before the reactor knew of it raises no event.
+        self.news |= moved && ask;
+        moved
     }
 
     /// Something that the child wrote is still in a pipe, and will be read. When the run was cut short nothing is waited for
@@ -197,6 +206,14 @@ impl Pump {
     /// How many bytes have moved in all.
     pub(super) fn moved(&self) -> u64 {
         self.writer.moved() + self.streams.moved()
+    }
+
+    /// Whether something was done in this role that a task in the other one is to be woken for.
+    #[inline]
+    pub(crate) fn take_news(&mut self, role: Role) -> bool {
+        let room = self.waits_for_room && matches!(role, Role::Read) && !self.is_held();
+        self.waits_for_room &= !room;
+        std::mem::take(&mut self.news) || room
     }
 
     // What it is asked.
@@ -320,8 +337,12 @@ impl Pump {
 
     /// The run is over, or would be if there were room.
     pub(super) fn is_settled(&self) -> bool {
-        let is_held = || self.streams.readers().any(Reader::is_held);
-        self.is_over() || (!self.exit.is_running() && !self.stop.is_stopping() && is_held())
+        self.is_over() || (!self.exit.is_running() && !self.stop.is_stopping() && self.is_held())
+    }
+
+    /// Reading has stopped because there is no room.
+    pub(super) fn is_held(&self) -> bool {
+        self.streams.readers().any(Reader::is_held)
     }
 
     /// Takes what has been received from `source`, or says that nothing will come any more.
@@ -395,7 +416,7 @@ impl Pump {
         if !self.streams.readers().any(Reader::is_full_or_over) {
             return None;
         }
-        match self.stop.is_cut() && !self.is_settled() {
+        match (self.stop.is_cut() || self.stop.shut_down) && !self.is_settled() {
             // What has been begun is finished first.
             true => None,
             false => self.limit_error(wants),
@@ -406,7 +427,7 @@ impl Pump {
     pub(super) fn limit_error(&self, wants: Wants) -> Option<Error> {
         let mut readers = self.streams.readers().zip(wants.of_all()).enumerate();
         let is_over = |at, reader: &Reader, want: Want| {
-            reader.inbox.is_over() && (at >= 2 || want.is_strict())
+            reader.inbox.is_over() && (want.is_strict() || (at >= 2 && want != Want::HOLD))
         };
         let is_blocked =
             |reader: &Reader, want| want == Want::WHOLE && reader.is_blocked() && self.is_settled();
@@ -445,12 +466,14 @@ impl Pump {
         Some(self.error(Kind::Io).with_source(error))
     }
 
-    /// Why these streams, which have ended, did so early, once.
+    /// Why those of these streams that have ended did so early, once.
     pub(crate) fn take_cut(&mut self, sources: &[Source]) -> Option<Error> {
-        match self.untold.take_cut(sources) {
-            true => self.stop_error(),
-            false => None,
+        let mut cut = false;
+        for &source in sources {
+            // One that is still read will have its end.
+            cut |= self.reader(source).is_closed() && self.untold.take_cut(source);
         }
+        if cut { self.stop_error() } else { None }
     }
 
     /// Fails if nothing is kept of `source` and its pipe could not be read.
@@ -525,7 +548,7 @@ impl Pump {
         if let Some(error) = self.writer.take_error() {
             return Some(self.annotate(error));
         }
-        let (stage, source) = self.untold.copy.take()?;
+        let (stage, source) = self.untold.copies.pop_front()?;
         let error = self.error(Kind::Output(Source::Stdout));
         Some(error.with_stage(Some(stage)).with_source(source))
     }

@@ -154,7 +154,7 @@ impl Streams {
             all = all.max(step.unwrap_or(Step::Moved));
             let Some(tee) = &mut stage.tee else { continue };
             all = all.max(tee.poll_step(turn.cx, ask).unwrap_or_else(|error| {
-                untold.copy = Some((Arc::clone(&stage.command), error));
+                (untold.copies).push_back((Arc::clone(&stage.command), error));
                 Step::Moved
             }));
         }

@@ -1,6 +1,6 @@
 //! [`Untold`]: what has to be told once.
 
-use std::{io, sync::Arc};
+use std::{collections::VecDeque, io, sync::Arc};
 
 use crate::{event::Source, signal::Signal};
 
@@ -27,8 +27,8 @@ pub(super) struct Untold {
     /// The run was cut short, and the stream of events has not said so.
     pub(super) cut_event: bool,
     pub(super) input: Option<io::Error>,
-    /// Which stage's output could not be copied.
-    pub(super) copy: Option<(Arc<str>, io::Error)>,
+    /// Which stages' output could not be copied.
+    pub(super) copies: VecDeque<(Arc<str>, io::Error)>,
     /// How many exits the stream of events has told, and whether that was the last.
     pub(super) exits: (usize, bool),
 }
@@ -44,12 +44,9 @@ impl Untold {
         self.cut[source as usize]
     }
 
-    /// Whether one of `sources` was cut short, once.
-    pub(super) fn take_cut(&mut self, sources: &[Source]) -> bool {
-        let mut cut = false;
-        for &source in sources {
-            cut |= std::mem::take(&mut self.cut[source as usize]);
-        }
+    /// Whether a stream was cut short, once.
+    pub(super) fn take_cut(&mut self, source: Source) -> bool {
+        let cut = std::mem::take(&mut self.cut[source as usize]);
         self.cut_event &= !cut;
         cut
     }
@@ -62,11 +59,11 @@ mod tests {
     #[test]
     fn a_cut_is_told_once_of_each_stream_that_was_open() {
         let mut untold = Untold::default();
-        assert!(!untold.take_cut(&Source::BOTH));
+        assert!(!untold.take_cut(Source::Stdout));
         untold.cut(|source| source == Source::Stdout);
         assert!(untold.is_cut(Source::Stdout) && !untold.is_cut(Source::Stderr));
-        assert!(!untold.take_cut(&[Source::Stderr]) && untold.cut_event);
-        assert!(untold.take_cut(&Source::BOTH) && !untold.cut_event);
-        assert!(!untold.take_cut(&Source::BOTH));
+        assert!(!untold.take_cut(Source::Stderr) && untold.cut_event);
+        assert!(untold.take_cut(Source::Stdout) && !untold.cut_event);
+        assert!(!untold.take_cut(Source::Stdout));
     }
 }

@@ -8,8 +8,9 @@ use std::{
 use futures::task::AtomicWaker;
 
 /// In what role a task waits.
+#[allow(unreachable_pub)] // Public only in name: a sealed trait has it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Role {
+pub enum Role {
     Read,
     Write,
 }
@@ -30,6 +31,14 @@ impl Wakers {
             Role::Write => self.write.register(cx.waker()),
         }
         Waker::from(Arc::clone(self))
+    }
+
+    /// Wakes the task that waits in the other role.
+    pub(crate) fn wake_other(&self, role: Role) {
+        match role {
+            Role::Read => self.write.wake(),
+            Role::Write => self.read.wake(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use process_io::{
-    Exchange, ProcessIo, Source,
+    Exchange, Limits, Overflow, ProcessIo, Source,
     transport::memory::{self, PIPE_CAPACITY},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -172,4 +172,32 @@ async fn a_stream_that_fails_does_not_take_the_other_with_it() {
     let error = within(io.exchange("", GENEROUS)).await.unwrap_err();
     assert!(error.to_string().contains("the line is dead"), "{error}");
     assert_eq!(within(io.output()).await.unwrap().stdout, "precious");
+}
+
+/// There is no output to wait for: the message goes all the same.
+#[tokio::test]
+async fn with_a_child_that_says_nothing_any_more() {
+    let (parts, mut child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    within(child.stdout.shutdown()).await.unwrap();
+    within(child.stderr.shutdown()).await.unwrap();
+    for source in [Source::Stdout, Source::Stderr] {
+        assert_eq!(within(io.recv(source)).await.unwrap(), None);
+    }
+    assert_eq!(within(io.exchange("hello", LATE)).await.unwrap().written, 5);
+    let mut heard = [0; 5];
+    within(child.stdin.read_exact(&mut heard)).await.unwrap();
+    assert_eq!(&heard, b"hello");
+}
+
+#[tokio::test]
+async fn with_an_output_that_is_at_its_limit() {
+    let (parts, mut child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    io.set_limits(Limits::default().stdout(5, Overflow::Block));
+    within(child.stdout.write_all(b"0123456789")).await.unwrap();
+    for round in 0..2 {
+        let exchange = within(io.exchange("hello", LATE)).await.unwrap();
+        assert_eq!((exchange.written, exchange.stdout.len()), (5, 5), "{round}");
+    }
 }

@@ -16,6 +16,7 @@ mod exchange;
 mod fair_streams;
 mod feed_and_collect;
 mod forked_copies;
+mod halves_together;
 mod held_by_a_tracer;
 mod let_go;
 mod limits_may_change;

@@ -187,6 +187,17 @@ async fn limits_hold_for_the_stderr_of_each_stage() {
     assert!(within(run(Overflow::Fail)).await.unwrap_err().is_limit());
 }
 
+/// No more than a pipe holds, so that the stage exits; what it said is not read to the end.
+#[tokio::test]
+async fn what_is_held_back_of_a_stage_is_an_error() {
+    let limits = Limits::default().stderr(1000, Overflow::Block);
+    let run = ProcessIo::builder(child(&["write", "err", "5000"])).limits(limits);
+    let error = within(run.pipe(child(&["cat"]))).await.unwrap_err();
+    assert!(error.is_limit(), "{error}");
+    let stages = error.into_output().unwrap().stages;
+    assert_eq!(stages[0].stderr.len(), 1001);
+}
+
 #[tokio::test]
 async fn stderr_of_a_stage_can_go_elsewhere() {
     let run = ProcessIo::builder(steps(&["err", "a\n", "out", "b\n"]))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::{FutureExt, poll};
 use process_io::{
-    CancellationToken, Ladder, ProcessIo, Report, Signal, Source, Step,
+    CancellationToken, Ladder, Limits, Overflow, ProcessIo, Report, Signal, Source, Step,
     transport::{
         exit_status,
         memory::{self, Child, PIPE_CAPACITY},
@@ -205,6 +205,21 @@ async fn pipes_that_are_held_are_let_go_of() {
     let said = io.recv(Source::Stdout).await.unwrap().unwrap();
     assert_eq!(said, "last words");
     drop(held);
+}
+
+/// A limit is for who goes on with the run.
+#[tokio::test(start_paused = true)]
+async fn a_limit_is_no_error_of_a_shutdown() {
+    let (mut io, mut child) = start();
+    io.set_drain(process_io::Drain::UntilEof);
+    child.stdout.write_all(&[0; 20]).await.unwrap();
+    let [stdout, stderr] = child.exit_holding(3);
+    drop(stdout);
+    assert!(poll!(Box::pin(io.wait())).is_pending());
+    io.set_limits(Limits::default().stdout(10, Overflow::Fail));
+    let report = stop(&mut io, Ladder::kill()).await.unwrap();
+    assert_eq!(report.status.code(), Some(3));
+    drop(stderr);
 }
 
 /// Nothing helps against a process that the system itself holds.

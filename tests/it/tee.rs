@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use process_io::{Drain, Error, Event, ProcessIOWrapper, ProcessIo, Source, Stage};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufWriter, DuplexStream, duplex},
@@ -154,6 +154,30 @@ async fn a_writer_that_fails_is_told_at_the_end() {
     let error: process_io::Error = within(events).await.unwrap_err();
     assert!(error.is_output(), "{error}");
     assert_eq!(bytes, SIZE);
+}
+
+#[tokio::test]
+async fn each_that_fails_is_told() {
+    let broken = || -> DuplexStream { duplex(NARROW).0 };
+    let tail = Stage::new(child(&["sink"])).tee(broken());
+    let mut io = writes()
+        .pipe(cat().tee(broken()))
+        .pipe(tail)
+        .spawn()
+        .unwrap();
+    let mut told = Vec::new();
+    while let Some(event) = within(io.next()).await {
+        if let Err(error) = event {
+            assert!(error.is_output(), "{error}");
+            told.push(error.stage().unwrap().to_owned());
+        }
+    }
+    told.sort();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].ends_with("cat") && told[1].contains("write out"),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]

@@ -227,3 +227,64 @@ async fn what_is_in_the_pipe_is_read_from_a_file() {
     assert_bytes(got, pattern(60_000));
     killed.await.unwrap();
 }
+
+/// On its way down a ladder a child is still running: a window that ends meanwhile is no time-out, and does not use it up.
+#[tokio::test(start_paused = true)]
+async fn a_window_that_ends_before_the_stop() {
+    let asks = || Ladder::new().signal(Signal::TERM, TIME);
+    for way in 0..3 {
+        let (mut io, mut child) = start();
+        io.set_ladder(asks());
+        io.set_deadline(Instant::now());
+        let window = TIME / 4;
+        let heard = match way {
+            0 => within(io.recv_for(Source::Stdout, window)).await.map(drop),
+            1 => within(io.recv_until_quiet(Source::Stdout, window, window))
+                .await
+                .map(drop),
+            _ => within(io.exchange("", window)).await.map(drop),
+        };
+        heard.unwrap_or_else(|error| panic!("{way}: {error}"));
+        assert_eq!(child.signalled().await, Signal::TERM);
+        child.exit(3);
+        let error = within(io.recv(Source::Stdout)).await.unwrap_err();
+        assert!(error.is_timeout(), "{way}: {error}");
+        assert_eq!(error.status().unwrap().code(), Some(3), "{way}");
+        assert_eq!(
+            within(io.recv(Source::Stdout)).await.unwrap(),
+            None,
+            "{way}"
+        );
+    }
+}
+
+/// Nor does another time that is set then shorten the ladder, or change why it was begun.
+#[tokio::test(start_paused = true)]
+async fn a_time_that_is_set_when_it_is_stopped_already() {
+    let (mut io, mut child) = start();
+    let start = Instant::now();
+    io.set_ladder(Ladder::new().signal(Signal::TERM, TIME));
+    io.set_timeout(TIME / 10);
+    let heard = within(io.recv_timeout(Source::Stdout, TIME / 5))
+        .await
+        .unwrap();
+    assert_eq!(heard, process_io::Recv::Empty);
+    io.set_timeout(TIME / 2);
+    let killed = tokio::spawn(async move {
+        assert_eq!(child.signalled().await, Signal::TERM);
+        assert_eq!(child.signalled().await, Signal::KILL);
+        let at = Instant::now();
+        child.exit(9);
+        at
+    });
+    let error = within(io.wait()).await.unwrap_err();
+    assert!(
+        error.to_string().starts_with("timed out after 1.0s"),
+        "{error}"
+    );
+    let took = killed.await.unwrap() - start;
+    assert!(
+        (TIME / 10 + TIME..=TIME / 10 + TIME + GRAIN).contains(&took),
+        "{took:?}"
+    );
+}
