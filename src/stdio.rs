@@ -4,6 +4,7 @@ use std::{fmt, fs::File, io, pin::Pin};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
+use sync_wrapper::SyncWrapper;
 use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 
@@ -67,10 +68,13 @@ impl From<File> for Redirect {
 /// ```
 pub struct Input(pub(crate) Feed);
 
+/// A source of input. The wrapper makes it `Sync`: it is only ever used by who has it alone.
+pub(crate) type InputStream = SyncWrapper<Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>>;
+
 /// Where queued input comes from.
 pub(crate) enum Feed {
     Bytes(Bytes),
-    Stream(Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>),
+    Stream(InputStream),
 }
 
 impl Input {
@@ -84,10 +88,14 @@ impl Input {
     /// any reader of tokio's blocking pool on a terminal or a pipe. To pass our stdin on use [`Redirect::Inherit`]; else end with
     /// [`shutdown_background`](tokio::runtime::Runtime::shutdown_background) or [`exit`](std::process::exit).
     pub fn reader<R: AsyncRead + Send + 'static>(reader: R) -> Self {
-        Self(Feed::Stream(Box::pin(ReaderStream::with_capacity(
+        Self::boxed(Box::pin(ReaderStream::with_capacity(
             reader,
             OUTBOX_HIGH_WATER,
-        ))))
+        )))
+    }
+
+    fn boxed(stream: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>) -> Self {
+        Self(Feed::Stream(SyncWrapper::new(stream)))
     }
 
     /// Every item of a stream that cannot fail.
@@ -95,7 +103,7 @@ impl Input {
     where
         S: Stream<Item: Into<Bytes>> + Send + 'static,
     {
-        Self(Feed::Stream(Box::pin(stream.map(|item| Ok(item.into())))))
+        Self::boxed(Box::pin(stream.map(|item| Ok(item.into()))))
     }
 
     /// Every item of a stream that can fail; see [`reader`](Input::reader) for what happens then.
@@ -105,9 +113,9 @@ impl Input {
         B: Into<Bytes>,
         E: Into<io::Error>,
     {
-        Self(Feed::Stream(Box::pin(
+        Self::boxed(Box::pin(
             stream.map(|item| item.map(Into::into).map_err(Into::into)),
-        )))
+        ))
     }
 }
 

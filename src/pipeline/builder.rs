@@ -121,7 +121,7 @@ impl Stage {
     /// # Ok(()) }
     /// ```
     pub fn tee(mut self, writer: impl AsyncWrite + Send + Unpin + 'static) -> Self {
-        self.tee = Some(WriteEnd::Any(Box::new(writer)));
+        self.tee = Some(WriteEnd::any(writer));
         self
     }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures::future::{Either, select};
+use sync_wrapper::SyncWrapper;
 use tokio::{runtime, task::JoinHandle, time::Instant};
 
 use super::{Handle, ProcessIo};
@@ -186,7 +187,7 @@ impl Drop for Unclaimed {
 #[must_use = "futures do nothing unless polled"]
 pub struct Collect {
     /// What is still to be done.
-    spawn: Option<Box<dyn FnOnce() -> Result<ProcessIo> + Send>>,
+    spawn: Option<SyncWrapper<Box<dyn FnOnce() -> Result<ProcessIo> + Send>>>,
     /// Boxed, to keep futures that hold this one small.
     io: Option<Box<ProcessIo>>,
 }
@@ -195,7 +196,7 @@ impl Collect {
     /// Starts with the first poll.
     pub(crate) fn new(spawn: impl FnOnce() -> Result<ProcessIo> + Send + 'static) -> Self {
         Self {
-            spawn: Some(Box::new(spawn)),
+            spawn: Some(SyncWrapper::new(Box::new(spawn))),
             io: None,
         }
     }
@@ -206,7 +207,7 @@ impl Future for Collect {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(spawn) = self.spawn.take() {
-            self.io = Some(Box::new(spawn()?));
+            self.io = Some(Box::new(spawn.into_inner()()?));
         }
         match &mut self.io {
             Some(io) => io.poll(cx, poll_output),

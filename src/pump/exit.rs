@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
+use sync_wrapper::SyncWrapper;
 use tokio::time::Instant;
 
 use super::{Turn, turn::after};
@@ -35,11 +36,11 @@ pub(crate) struct Exit {
     /// Why there is no status.
     pub(super) error: Option<io::Error>,
     /// Resolves when the terminal stops the child, where it can; and whether it has been told that it did.
-    stopped: Option<BoxFuture<'static, Signal>>,
+    stopped: Option<SyncWrapper<BoxFuture<'static, Signal>>>,
 }
 
 enum Phase {
-    Running(BoxFuture<'static, io::Result<ExitStatus>>),
+    Running(SyncWrapper<BoxFuture<'static, io::Result<ExitStatus>>>),
     Draining { since: Instant, last_data: Instant },
     Over,
 }
@@ -60,13 +61,17 @@ pub(super) enum Flow {
 impl Exit {
     pub(super) fn new(control: &Control, drain: Drain, siblings: Vec<Siblings>) -> Self {
         Self {
-            phase: Phase::Running(control.process().clone().wait()),
+            phase: Phase::Running(SyncWrapper::new(control.process().clone().wait())),
             drain,
             status: None,
             seen: None,
             siblings,
             error: None,
-            stopped: control.process().clone().wait_stopped(),
+            stopped: control
+                .process()
+                .clone()
+                .wait_stopped()
+                .map(SyncWrapper::new),
         }
     }
 
@@ -87,7 +92,7 @@ impl Exit {
         let Phase::Running(exited) = &mut self.phase else {
             return false;
         };
-        let mut result = exited.as_mut().poll(turn.cx);
+        let mut result = exited.get_mut().poll_unpin(turn.cx);
         if result.is_pending() && turn.is_now() {
             result = match Arc::clone(process).try_wait().transpose() {
                 Some(result) => Poll::Ready(result),
@@ -117,10 +122,10 @@ impl Exit {
         if !self.is_running() {
             self.stopped = None;
         }
-        let Poll::Ready(signal) = self.stopped.as_mut()?.as_mut().poll(cx) else {
+        let Poll::Ready(signal) = self.stopped.as_mut()?.get_mut().poll_unpin(cx) else {
             return None;
         };
-        self.stopped = Arc::clone(process).wait_stopped();
+        self.stopped = Arc::clone(process).wait_stopped().map(SyncWrapper::new);
         Some(signal)
     }
 
@@ -196,8 +201,6 @@ fn earlier(since: Instant, cap: Duration, last: Instant, idle: Duration) -> Opti
 #[cfg(test)]
 mod tests {
     use std::{future::ready, task::Waker};
-
-    use futures::FutureExt;
 
     use super::*;
     use crate::{secrets::Secrets, sys::exit_status};

@@ -206,9 +206,9 @@ mod tests {
     async fn only_a_stage_that_reads_no_more_may_fail() {
         for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::StorageFull] {
             let mut tee = Tee::new(TeeParts {
-                from: ReadEnd::Any(Box::new(&b"data"[..])),
-                next: WriteEnd::Any(Box::new(Fails(kind))),
-                copy: WriteEnd::Any(Box::new(tokio::io::sink())),
+                from: ReadEnd::any(&b"data"[..]),
+                next: WriteEnd::any(Fails(kind)),
+                copy: WriteEnd::any(tokio::io::sink()),
             });
             let mut told = Vec::new();
             poll_fn(|cx| {

@@ -2,19 +2,18 @@
 
 use std::{
     io::{self, IoSlice},
-    pin::Pin,
     task::Poll,
 };
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::StreamExt;
 
 use super::{Turn, read::Step, untold::Untold};
 use crate::{
     buffer::Outbox,
     error::{Error, Kind},
     limits::{OUTBOX_HIGH_WATER, STEPS_PER_POLL},
-    stdio::{Feed, Input},
+    stdio::{Feed, Input, InputStream},
     sys::BorrowedDescriptor,
     transport::WriteEnd,
 };
@@ -24,7 +23,7 @@ pub(crate) struct Writer {
     /// Gone once stdin is closed, from either side.
     end: Option<WriteEnd>,
     outbox: Outbox,
-    feed: Option<Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>>,
+    feed: Option<InputStream>,
     /// stdin is to be closed once all that is queued has been written.
     closing: bool,
     /// The end may hold back some of what it took.
@@ -321,7 +320,7 @@ impl Writer {
                 return;
             }
             let Some(feed) = &mut self.feed else { return };
-            match feed.as_mut().poll_next(turn.cx) {
+            match feed.get_mut().poll_next_unpin(turn.cx) {
                 Poll::Ready(Some(Ok(bytes))) => self.outbox.push(bytes),
                 Poll::Ready(Some(Err(error))) => {
                     untold.input = Some(error);

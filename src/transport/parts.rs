@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::{BufMut, BytesMut};
+use sync_wrapper::SyncWrapper;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::unconstrained,
@@ -99,19 +100,19 @@ impl Parts {
 
     /// Where the child's input goes. It is shut down, then dropped, when the input ends.
     pub fn stdin(mut self, stdin: impl AsyncWrite + Send + Unpin + 'static) -> Self {
-        self.stdin = Some(WriteEnd::Any(Box::new(stdin)));
+        self.stdin = Some(WriteEnd::any(stdin));
         self
     }
 
     /// Where the child's output comes from.
     pub fn stdout(mut self, stdout: impl AsyncRead + Send + Unpin + 'static) -> Self {
-        self.stdout = Some(ReadEnd::Any(Box::new(stdout)));
+        self.stdout = Some(ReadEnd::any(stdout));
         self
     }
 
     /// Where the child's messages come from.
     pub fn stderr(mut self, stderr: impl AsyncRead + Send + Unpin + 'static) -> Self {
-        self.stderr = Some(ReadEnd::Any(Box::new(stderr)));
+        self.stderr = Some(ReadEnd::any(stderr));
         self
     }
 
@@ -136,10 +137,14 @@ impl fmt::Debug for Parts {
 /// Our end of an output stream.
 pub(crate) enum ReadEnd {
     Pipe(PipeReader),
-    Any(Box<dyn AsyncRead + Send + Unpin>),
+    Any(SyncWrapper<Box<dyn AsyncRead + Send + Unpin>>),
 }
 
 impl ReadEnd {
+    pub(crate) fn any(reader: impl AsyncRead + Send + Unpin + 'static) -> Self {
+        Self::Any(SyncWrapper::new(Box::new(reader)))
+    }
+
     /// Appends at most `max` bytes to `buffer`; 0 at end-of-file.
     pub(crate) fn poll_read(
         &mut self,
@@ -151,7 +156,7 @@ impl ReadEnd {
             Self::Pipe(pipe) => pipe.poll_read(cx, buffer, max),
             Self::Any(reader) => {
                 buffer.reserve(max);
-                poll_read_buf(Pin::new(reader), cx, &mut buffer.limit(max))
+                poll_read_buf(Pin::new(reader.get_mut()), cx, &mut buffer.limit(max))
             }
         }
     }
@@ -217,10 +222,14 @@ impl ReadEnd {
 /// Our end of the child's stdin.
 pub(crate) enum WriteEnd {
     Pipe(PipeWriter),
-    Any(Box<dyn AsyncWrite + Send + Unpin>),
+    Any(SyncWrapper<Box<dyn AsyncWrite + Send + Unpin>>),
 }
 
 impl WriteEnd {
+    pub(crate) fn any(writer: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self::Any(SyncWrapper::new(Box::new(writer)))
+    }
+
     /// Writes what is taken, at least one byte.
     pub(crate) fn poll_write(
         &mut self,
@@ -229,7 +238,9 @@ impl WriteEnd {
     ) -> Poll<io::Result<usize>> {
         let n = match self {
             Self::Pipe(pipe) => ready!(pipe.poll_write(cx, slices))?,
-            Self::Any(writer) => ready!(Pin::new(writer).poll_write_vectored(cx, slices))?,
+            Self::Any(writer) => {
+                ready!(Pin::new(writer.get_mut()).poll_write_vectored(cx, slices))?
+            }
         };
         Poll::Ready(match n {
             0 => Err(io::ErrorKind::WriteZero.into()),
@@ -260,7 +271,7 @@ impl WriteEnd {
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Pipe(pipe) => pipe.poll_flush(cx),
-            Self::Any(writer) => Pin::new(writer).poll_flush(cx),
+            Self::Any(writer) => Pin::new(writer.get_mut()).poll_flush(cx),
         }
     }
 
@@ -268,7 +279,7 @@ impl WriteEnd {
     pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Pipe(_) => Poll::Ready(Ok(())),
-            Self::Any(writer) => Pin::new(writer).poll_shutdown(cx),
+            Self::Any(writer) => Pin::new(writer.get_mut()).poll_shutdown(cx),
         }
     }
 }

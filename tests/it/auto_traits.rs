@@ -9,29 +9,33 @@ use std::{
 use futures::{Sink, Stream, stream::FusedStream};
 use process_io::{
     Builder, Collect, Control, Drain, Error, Event, Exchange, Input, Ladder, Limit, Limits, Line,
-    LineBlock, Lines, Output, Overflow, ProcessIOWrapper, ProcessIo, ReadSource, Recv, RecvHalf,
-    Redirect, SendHalf, Signal, Source, UnsplitError,
+    LineBlock, LineBlocks, Lines, Output, Overflow, Pipeline, ProcessIOWrapper, ProcessIo,
+    ReadSource, Recv, RecvHalf, Redirect, SendHalf, Signal, Source, Stage, StageEvents,
+    UnsplitError,
     transport::{Parts, Process, memory},
 };
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite};
 
-fn moves<T: Send + Unpin + 'static>() {}
 fn moves_and_is_shared<T: Send + Sync + Unpin + 'static>() {}
 
 #[test]
-fn handles_move_to_other_threads() {
-    moves::<ProcessIo>();
-    moves::<ProcessIOWrapper>();
-    moves::<SendHalf>();
-    moves::<RecvHalf>();
-    moves::<Builder>();
-    moves::<Collect>();
-    moves::<Input>();
-    moves::<Parts>();
-    moves::<UnsplitError>();
-    moves::<memory::Child>();
-    moves::<Lines<ProcessIo>>();
-    moves::<Lines<RecvHalf>>();
+fn handles_move_to_other_threads_and_are_shared() {
+    moves_and_is_shared::<ProcessIo>();
+    moves_and_is_shared::<ProcessIOWrapper>();
+    moves_and_is_shared::<SendHalf>();
+    moves_and_is_shared::<RecvHalf>();
+    moves_and_is_shared::<Builder>();
+    moves_and_is_shared::<Stage>();
+    moves_and_is_shared::<Pipeline>();
+    moves_and_is_shared::<Collect>();
+    moves_and_is_shared::<Input>();
+    moves_and_is_shared::<Parts>();
+    moves_and_is_shared::<UnsplitError>();
+    moves_and_is_shared::<memory::Child>();
+    moves_and_is_shared::<Lines<ProcessIo>>();
+    moves_and_is_shared::<Lines<RecvHalf>>();
+    moves_and_is_shared::<LineBlocks<ProcessIo>>();
+    moves_and_is_shared::<StageEvents<'static>>();
 }
 
 #[test]
