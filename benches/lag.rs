@@ -16,7 +16,7 @@ use std::{
 };
 
 use futures::{StreamExt, TryStreamExt};
-use process_io::{Command, ProcessIOWrapper, ProcessIo, Source};
+use process_io::{Command, ProcessIOWrapper, ProcessIo, Recv, Source};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio_util::codec::LinesCodec;
 
@@ -132,7 +132,7 @@ async fn framed(work: Work) {
 
 async fn recv(work: Work) {
     let mut io = yes();
-    while let Some(piece) = io.recv(Source::Stdout).await.expect("a piece") {
+    while let Recv::Data(piece) = io.recv(Source::Stdout).await.expect("a piece") {
         work.on(&piece);
     }
 }

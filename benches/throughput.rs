@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
 use futures::TryStreamExt;
-use process_io::{Command, Event, Limits, Overflow, ProcessIo, Source};
+use process_io::{Command, Event, Limits, Overflow, ProcessIo, Recv, Source};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     runtime::{self, Runtime},
@@ -113,7 +113,7 @@ async fn bulk_read(side: Side, bytes: usize) -> Result<()> {
         }
         Side::Ours => {
             let mut io = ProcessIo::spawn(command)?;
-            while let Some(piece) = io.recv(Source::Stdout).await? {
+            while let Recv::Data(piece) = io.recv(Source::Stdout).await? {
                 received += black_box(piece).len();
             }
             io.wait().await?;
@@ -184,7 +184,7 @@ async fn round_trips(side: Side, trips: usize) -> Result<Duration> {
         for _ in 0..trips {
             io.send(&MESSAGE[..]).await?;
             let piece = io.recv(Source::Stdout).await?;
-            assert_eq!(black_box(piece).as_deref(), Some(&MESSAGE[..]));
+            assert_eq!(black_box(piece).data().as_deref(), Some(&MESSAGE[..]));
         }
         let elapsed = began.elapsed();
         io.close_stdin();

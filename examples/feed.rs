@@ -45,6 +45,7 @@ async fn feed(script: &str) -> Result<()> {
             Event::Stdout(bytes) => received += bytes.len() as u64,
             Event::Stderr(bytes) => eprint!("{}", String::from_utf8_lossy(&bytes)),
             Event::Exit(status) => assert!(status.success(), "{script}: {status}"),
+            _ => {}
         }
         in_flight = in_flight.max(io.written().saturating_sub(received));
     }

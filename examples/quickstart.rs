@@ -133,7 +133,9 @@ async fn watch_both_streams() -> Result<()> {
         match event {
             Event::Stdout(bytes) => part.say(Mark::Stdout, bytes),
             Event::Stderr(bytes) => part.say(Mark::Stderr, bytes),
+            Event::Eof(source) => part.note(format!("{source} has ended")),
             Event::Exit(status) => part.note(format!("the last event: {status}")),
+            _ => {}
         }
     }
     Ok(())

@@ -23,10 +23,11 @@ impl Source {
         }
     }
 
-    pub(crate) fn event(self, data: Bytes) -> Event {
-        match self {
-            Self::Stdout => Event::Stdout(data),
-            Self::Stderr => Event::Stderr(data),
+    pub(crate) fn event(self, received: Recv) -> Event {
+        match (self, received.data()) {
+            (Self::Stdout, Some(data)) => Event::Stdout(data),
+            (Self::Stderr, Some(data)) => Event::Stderr(data),
+            (_, None) => Event::Eof(self),
         }
     }
 }
@@ -42,21 +43,31 @@ impl fmt::Display for Source {
 
 /// An item of the [`ProcessIo`](crate::ProcessIo) stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// A piece of standard output, never empty.
     Stdout(Bytes),
     /// A piece of standard error, never empty.
     Stderr(Bytes),
+    /// A stream that is a pipe has ended: the child and all that it has handed it to have closed it, or it was
+    /// [closed here](crate::ProcessIo::close_output), or reading stopped as [`Drain`](crate::Drain) says. Comes once for each, after
+    /// its last piece; not for one that could not be read to its end, which is an error.
+    Eof(Source),
     /// How the child ended. Always the last item, and comes exactly once.
     Exit(ExitStatus),
 }
 
-/// What a read that does not wait, or not for ever, found.
+/// What was received.
+///
+/// It is the same for each way to receive, so that one can take the place of another: `while let Recv::Data(piece)` takes all that
+/// comes until the end of the stream with [`recv`](crate::ProcessIo::recv), until nothing has come for a while with
+/// [`recv_timeout`](crate::ProcessIo::recv_timeout), and what is there now with
+/// [`recv_nowait`](crate::ProcessIo::recv_nowait).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recv {
-    /// Some bytes, never none.
+    /// Some bytes; never none, unless none were asked for.
     Data(Bytes),
-    /// Nothing now; there may be something later.
+    /// Nothing in the time there was; there may be something later. Never from a call that waits as long as it takes.
     Empty,
     /// The stream has ended: there will never be more.
     Eof,

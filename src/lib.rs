@@ -174,7 +174,9 @@ pub mod transport;
 pub use command::Builder;
 #[cfg(feature = "regex")]
 pub use consume::REGEX_WINDOW;
-pub use consume::{BlockLines, Eof, Found, LineBlock, LineBlocks, Lines, Match, Needle};
+pub use consume::{
+    BlockLines, ByteStream, Eof, Found, LineBlock, LineBlocks, Lines, Match, Needle,
+};
 pub use error::{Error, Result};
 pub use event::{Event, Recv, Source};
 pub use limits::{
@@ -185,8 +187,8 @@ pub use line::{DEFAULT_MAX_LINE_LENGTH, Line, LineEnd, LineOptions, LongLine, Te
 pub use output::{Output, StageOutput, Usage};
 pub use pipeline::{Pipeline, Stage, StageEvents};
 pub use process_io::{
-    Collect, Exchange, ProcessIOWrapper, ProcessIo, ReadSource, Receive, RecvHalf, SendHalf,
-    UnsplitError,
+    Background, Collect, Exchange, ProcessIOWrapper, ProcessIo, ReadSource, Receive, RecvHalf,
+    SendHalf, UnsplitError,
 };
 pub use shutdown::{Ladder, OnDrop, Report, Step, Taken};
 pub use signal::Signal;

@@ -96,6 +96,19 @@ pub struct Limit {
     pub overflow: Overflow,
 }
 
+impl Limit {
+    /// The same, but where it is an error to reach it, the last bytes are kept.
+    pub(crate) fn or_keep_tail(self) -> Self {
+        match self.overflow {
+            Overflow::Fail => Self {
+                overflow: Overflow::KeepTail,
+                ..self
+            },
+            _ => self,
+        }
+    }
+}
+
 /// The [`Limit`] of each stream.
 ///
 /// They bound what is *kept*: output that was received but not yet taken by the caller. A reader that

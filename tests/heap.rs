@@ -55,7 +55,7 @@ async fn ours() -> ProcessIo {
     io.send("x".repeat(10_000)).await.unwrap();
     let mut received = 0;
     while received < 10_000 {
-        received += io.recv(Source::Stdout).await.unwrap().unwrap().len();
+        received += io.recv(Source::Stdout).await.unwrap().data().unwrap().len();
     }
     poll_fn(|cx| {
         assert!(io.poll_recv(cx, Source::Stdout).is_pending());

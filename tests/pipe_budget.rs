@@ -32,7 +32,7 @@ async fn read(io: ProcessIo) -> (ProcessIo, usize) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let mut io = file.into_inner();
-        io.recv(Source::Stdout).await.unwrap().unwrap();
+        io.recv(Source::Stdout).await.unwrap().data().unwrap();
         file = ProcessIOWrapper::from(io);
     }
     let size = size(&file);

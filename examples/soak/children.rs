@@ -224,14 +224,14 @@ async fn cancelled(n: u64) -> Checked {
         // Once it has been polled it is queued, and is not to be sent again.
         let _ = timeout(BRIEFLY, io.send(piece)).await;
         if let Ok(piece) = timeout(BRIEFLY, io.recv(Source::Stdout)).await {
-            got.extend_from_slice(&piece?.unwrap_or_default());
+            got.extend_from_slice(&piece?.data().unwrap_or_default());
         }
     }
     io.close_stdin();
     loop {
         match timeout(BRIEFLY, io.recv(Source::Stdout)).await {
-            Ok(Ok(Some(piece))) => got.extend_from_slice(&piece),
-            Ok(Ok(None)) => break,
+            Ok(Ok(Recv::Data(piece))) => got.extend_from_slice(&piece),
+            Ok(Ok(_)) => break,
             Ok(Err(error)) => return Err(error.into()),
             Err(_) => {}
         }
@@ -404,7 +404,7 @@ pub(crate) async fn late(n: u64) -> Checked {
     match n % 4 {
         0 => return same(io.output().await?.stdout, expected),
         1 => {
-            while let Some(piece) = io.recv(Source::Stdout).await? {
+            while let Recv::Data(piece) = io.recv(Source::Stdout).await? {
                 got.extend_from_slice(&piece);
             }
         }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use process_io::{Drain, ProcessIo, Source};
+use process_io::{Drain, ProcessIo, Recv, Source};
 
 use crate::{
     children::{Fault, check},
@@ -64,7 +64,7 @@ fn sibling() -> Result<(Vec<Duration>, Vec<ProcessIo>), Fault> {
             let control = io.control();
             let exit = async { control.wait().await.map(|_| Instant::now()) };
             let end = async {
-                while io.recv(Source::Stdout).await?.is_some() {}
+                while let Recv::Data(_) = io.recv(Source::Stdout).await? {}
                 Ok(Instant::now())
             };
             let both = tokio::time::timeout(HANG, futures::future::try_join(exit, end));

@@ -131,7 +131,8 @@ impl Inbox {
         }
     }
 
-    fn take_joined(&mut self, max: usize) -> Bytes {
+    /// Takes at most `max` bytes as one piece.
+    pub(crate) fn take_joined(&mut self, max: usize) -> Bytes {
         self.scan.reset();
         if self.front.len() > max {
             return self.front.split_to(max);

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::line::line;
 use crate::{
     limits::{Drain, Limits},
+    line::LineOptions,
     secrets::Secrets,
     shutdown::{Ladder, OnDrop, Watch},
     stdio::{Input, Redirect},
@@ -45,6 +46,7 @@ pub struct Builder {
     pub(crate) input: Option<Input>,
     pub(crate) limits: Limits,
     pub(crate) drain: Drain,
+    pub(crate) line_options: LineOptions,
     pub(crate) group: bool,
     pub(crate) on_drop: OnDrop,
     pub(crate) kill_leftovers: bool,
@@ -68,6 +70,7 @@ impl Builder {
             input: None,
             limits: Limits::default(),
             drain: Drain::default(),
+            line_options: LineOptions::default(),
             group: true,
             on_drop: OnDrop::Kill,
             kill_leftovers: false,
@@ -188,6 +191,12 @@ impl Builder {
     /// How long to read on when the child has exited and a descendant holds its pipes.
     pub fn drain(mut self, drain: Drain) -> Self {
         self.drain = drain;
+        self
+    }
+
+    /// By what rules output is taken apart into lines.
+    pub fn line_options(mut self, options: LineOptions) -> Self {
+        self.line_options = options;
         self
     }
 

@@ -216,7 +216,7 @@ fn poll_block(
                 terminator,
             })));
         }
-        (pump.is_ended(source)).then(|| pump.take_error(source).map_or(Ok(None), Err))
+        (pump.is_ended(source)).then(|| pump.end(source).map(|()| None))
     });
     block.map(Result::transpose)
 }

@@ -1,12 +1,14 @@
 //! What services do with a child's output: lines, prompts, protocols.
 
 mod blocks;
+mod bytes;
 mod expect;
 mod framed;
 mod lines;
 mod needle;
 
 pub use blocks::{BlockLines, LineBlock, LineBlocks};
+pub use bytes::ByteStream;
 pub use expect::Match;
 pub use lines::Lines;
 #[cfg(feature = "regex")]

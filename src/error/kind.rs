@@ -45,6 +45,8 @@ pub(crate) enum Kind {
     Limit(Source, usize),
     LongLine(Source, usize),
     BrokenPipe,
+    /// A stream that is to be read goes elsewhere.
+    NotPiped(Source),
     StdinClosed,
     /// It could not be written to, though the child would take more.
     Stdin,
@@ -72,7 +74,7 @@ impl Kind {
             | Self::ProgramHidden(..)
             | Self::DirectoryClosed(..) => io::ErrorKind::PermissionDenied,
             Self::ArgumentListTooLong => io::ErrorKind::ArgumentListTooLong,
-            Self::NulByte | Self::Needle(..) => io::ErrorKind::InvalidInput,
+            Self::NulByte | Self::Needle(..) | Self::NotPiped(_) => io::ErrorKind::InvalidInput,
             Self::Timeout | Self::Deadline(_) | Self::Silence(_) => io::ErrorKind::TimedOut,
             Self::TextFileBusy(_) => io::ErrorKind::ExecutableFileBusy,
             Self::Limit(..) | Self::LongLine(..) => io::ErrorKind::FileTooLarge,
@@ -140,6 +142,7 @@ impl fmt::Display for Kind {
                 )
             }
             Self::BrokenPipe => f.write_str("takes no more input"),
+            Self::NotPiped(source) => write!(f, "its {source} is not a pipe: it goes elsewhere"),
             Self::StdinClosed => f.write_str("its stdin was already closed, or is not a pipe"),
             Self::Stdin => f.write_str("its stdin cannot be written to"),
             Self::Needle(start, end) => write!(

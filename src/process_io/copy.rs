@@ -153,7 +153,9 @@ impl<H: Handle, W: AsyncWrite + Unpin + ?Sized> Copy<'_, H, W> {
         let source = self.source;
         loop {
             if self.piece.is_empty() {
-                match ready!((self.io).poll(cx, |pump, turn| poll_recv(pump, turn, source)))? {
+                let received =
+                    (self.io).poll(cx, |pump, turn| poll_recv(pump, turn, source, usize::MAX));
+                match ready!(received)?.data() {
                     Some(piece) => self.piece = piece,
                     None => {
                         return match Pin::new(&mut *self.writer).poll_flush(cx) {

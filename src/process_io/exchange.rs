@@ -14,8 +14,8 @@ use crate::{
     error::{Kind, Result},
     event::{Recv, Source},
     pump::{
-        Pump, Turn, Wants, after, begin, poll_quiet, poll_recv, poll_sent, poll_window, try_recv,
-        try_send, until,
+        Pump, Sending, Turn, Wants, after, begin, poll_closed, poll_exact, poll_quiet, poll_recv,
+        poll_sent, poll_window, try_recv, try_send, until,
     },
     shutdown::Alarm,
 };
@@ -86,6 +86,38 @@ impl ProcessIo {
         send_timeout(self, data.into(), timeout, poll_sent).await
     }
 
+    /// Waits until the child has closed its stdin, or has ended: what is sent then would be in vain. Resolves at once when stdin has
+    /// been closed here. Meanwhile output is received and kept up to its [limit](crate::Limits), where the child has to wait.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut io = ProcessIo::shell("head -n 1; exec <&-; sleep 1; echo done").spawn()?;
+    /// io.send("enough\n").await?;
+    /// io.stdin_closed().await?;
+    /// assert_eq!(io.output().await?.stdout, "enough\ndone\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Windows, and of [`Parts`](crate::transport::Parts) that are no pipes of ours, it cannot be seen that the other side reads
+    /// no more: there it resolves when a write has failed because of that, or the run is over.
+    ///
+    /// # Errors
+    ///
+    /// [`is_stopped`](crate::Error::is_stopped) if the terminal stops the child.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn stdin_closed(&mut self) -> Result<()> {
+        poll_fn(|cx| self.poll(cx, poll_closed)).await
+    }
+
     /// Writes what the pipe takes at this moment, without waiting, and returns how much that is: 0 when it is
     /// full. It asks the kernel, not the reactor, and so works in a loop that never yields. When the pipe is full
     /// it sees to it that the other pipes move.
@@ -102,20 +134,65 @@ impl ProcessIo {
 
 /// # Receiving
 impl ProcessIo {
-    /// Receives the next piece of `source` as soon as there is one; `None` at its end. A piece is what was in the
+    /// Receives the next piece of `source` as soon as there is one; [`Recv::Eof`] at its end. A piece is what was in the
     /// pipe: half a message perhaps, or three.
     ///
     /// # Errors
     ///
-    /// When the run is [cut short](crate::Builder#when-to-stop), once, where the stream would end;
+    /// If the stream is no pipe, once; then it is a stream that has ended. When the run is [cut short](crate::Builder#when-to-stop), once, where the stream would end;
     /// [`is_stopped`](crate::Error::is_stopped) if the terminal stops the child; if the pipe cannot be read; [`is_limit`](crate::Error::is_limit) if unread output of the *other* stream
     /// reached a limit that says [`Overflow::Fail`](crate::Overflow::Fail).
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: a piece is either returned or still there.
-    pub async fn recv(&mut self, source: Source) -> Result<Option<Bytes>> {
-        recv(self, source).await
+    pub async fn recv(&mut self, source: Source) -> Result<Recv> {
+        recv(self, source, usize::MAX).await
+    }
+
+    /// As [`recv`](Self::recv), at most `max` bytes. The rest is kept. With 0 it does not wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a piece is either returned or still there.
+    pub async fn recv_max(&mut self, source: Source, max: usize) -> Result<Recv> {
+        recv(self, source, max).await
+    }
+
+    /// Receives exactly `n` bytes of `source`, in one piece, as the messages of a protocol are that tells their lengths;
+    /// [`Recv::Eof`] if the stream ends before the first of them. They are held in memory whatever the
+    /// [limit](crate::Limits) is, so check a length that the child tells.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Recv, Source};
+    ///
+    /// let mut io = ProcessIo::shell(r"printf '\000\005hello\000\003bye'").spawn()?;
+    /// let mut messages = Vec::new();
+    /// while let Recv::Data(header) = io.recv_exact(Source::Stdout, 2).await? {
+    ///     let len = u16::from_be_bytes([header[0], header[1]]);
+    ///     messages.extend(io.recv_exact(Source::Stdout, len.into()).await?.data());
+    /// }
+    /// assert_eq!(messages, ["hello", "bye"]);
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv); [`is_eof`](crate::Error::is_eof) if the stream ends amid the `n` bytes: what there is of them stays
+    /// in the handle.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what came stays in the handle for the next call.
+    pub async fn recv_exact(&mut self, source: Source, n: usize) -> Result<Recv> {
+        recv_exact(self, source, n).await
     }
 
     /// [`recv`](Self::recv) for futures and streams written by hand.
@@ -123,12 +200,8 @@ impl ProcessIo {
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
-    pub fn poll_recv(
-        &mut self,
-        cx: &mut Context<'_>,
-        source: Source,
-    ) -> Poll<Result<Option<Bytes>>> {
-        self.poll(cx, |pump, turn| poll_recv(pump, turn, source))
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>, source: Source) -> Poll<Result<Recv>> {
+        self.poll(cx, |pump, turn| poll_recv(pump, turn, source, usize::MAX))
     }
 
     /// Receives the next piece of `source`, but waits no longer than `timeout`: then it is [`Recv::Empty`].
@@ -220,12 +293,51 @@ impl ProcessIo {
         let ended = until(deadline, |cx| {
             self.poll(cx, |pump, turn| poll_window(pump, turn, &Source::BOTH))
         });
-        let ended = ended.await;
+        let ended = ended.await.unwrap_or(Ok(()));
+        self.end_exchange(&sending, ended)
+    }
+
+    /// As [`exchange`](Self::exchange), but it ends when the child has answered, and has then said nothing for `quiet` on either
+    /// stream; in any case after `limit`, which is a hard bound.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut sh = ProcessIo::command("sh").spawn()?;
+    /// let [quiet, limit] = [200, 10_000].map(Duration::from_millis);
+    /// let answer = sh.exchange_until_quiet("echo $((6 * 7))\n", quiet, limit).await?;
+    /// assert_eq!(answer.stdout, "42\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`exchange`](Self::exchange).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`exchange`](Self::exchange).
+    pub async fn exchange_until_quiet(
+        &mut self,
+        data: impl Into<Bytes>,
+        quiet: Duration,
+        limit: Duration,
+    ) -> Result<Exchange> {
+        let sending = begin(&mut self.pump, data.into())?;
+        let ended = until_quiet(self, &Source::BOTH, quiet, limit).await;
+        self.end_exchange(&sending, ended)
+    }
+
+    fn end_exchange(&mut self, sending: &Sending, ended: Result<()>) -> Result<Exchange> {
         let pump = &mut self.pump;
         // Where there is no output to wait for nothing has moved yet.
         pump.flush_now();
-        let written = pump.writer_mut().retract(&sending);
-        if let Some(Err(error)) = ended {
+        let written = pump.writer_mut().retract(sending);
+        if let Err(error) = ended {
             return Err(error.with_written(written));
         }
         if let Some(error) = pump.writer_mut().take_error() {
@@ -235,12 +347,11 @@ impl ProcessIo {
         for source in Source::BOTH {
             pump.check(source)?;
         }
-        let mut take =
-            |source| take_window(pump, source).map(|recv| recv.data().unwrap_or_default());
+        let mut take = |source| pump.reader_mut(source).take_to_limit();
         Ok(Exchange {
             written,
-            stdout: take(Source::Stdout)?,
-            stderr: take(Source::Stderr)?,
+            stdout: take(Source::Stdout),
+            stderr: take(Source::Stderr),
         })
     }
 }
@@ -277,8 +388,15 @@ pub(super) async fn send_timeout(
     })
 }
 
-pub(super) async fn recv(io: &mut impl Handle, source: Source) -> Result<Option<Bytes>> {
-    poll_fn(|cx| io.poll(cx, |pump, turn| poll_recv(pump, turn, source))).await
+pub(super) async fn recv(io: &mut impl Handle, source: Source, max: usize) -> Result<Recv> {
+    if max == 0 {
+        return recv_nowait(io, source, 0);
+    }
+    poll_fn(|cx| io.poll(cx, |pump, turn| poll_recv(pump, turn, source, max))).await
+}
+
+pub(super) async fn recv_exact(io: &mut impl Handle, source: Source, n: usize) -> Result<Recv> {
+    poll_fn(|cx| io.poll(cx, |pump, turn| poll_exact(pump, turn, source, n))).await
 }
 
 pub(super) async fn recv_timeout(
@@ -287,9 +405,10 @@ pub(super) async fn recv_timeout(
     timeout: Duration,
 ) -> Result<Recv> {
     let deadline = after(timeout);
-    let poll = |cx: &mut Context<'_>| io.poll(cx, |pump, turn| poll_recv(pump, turn, source));
+    let poll =
+        |cx: &mut Context<'_>| io.poll(cx, |pump, turn| poll_recv(pump, turn, source, usize::MAX));
     match until(deadline, poll).await {
-        Some(received) => Ok(received?.map_or(Recv::Eof, Recv::Data)),
+        Some(received) => received,
         None => recv_nowait(io, source, usize::MAX),
     }
 }
@@ -313,11 +432,21 @@ pub(super) async fn recv_until_quiet(
     quiet: Duration,
     limit: Duration,
 ) -> Result<Recv> {
+    until_quiet(io, &[source], quiet, limit).await?;
+    io.with(|io| take_window(&mut io.pump, source))
+}
+
+async fn until_quiet(
+    io: &mut impl Handle,
+    sources: &[Source],
+    quiet: Duration,
+    limit: Duration,
+) -> Result<()> {
     let deadline = after(limit);
     let mut last = None;
     let mut alarm = Alarm::default();
-    let ended = poll_fn(|cx| {
-        let window = io.poll(cx, |pump, turn| poll_quiet(pump, turn, source, &mut last));
+    poll_fn(|cx| {
+        let window = io.poll(cx, |pump, turn| poll_quiet(pump, turn, sources, &mut last));
         if window.is_ready() {
             return window;
         }
@@ -326,17 +455,12 @@ pub(super) async fn recv_until_quiet(
             Some(next) if alarm.rings(cx, next) => Poll::Ready(Ok(())),
             _ => Poll::Pending,
         }
-    });
-    ended.await?;
-    io.with(|io| take_window(&mut io.pump, source))
+    })
+    .await
 }
 
 pub(super) fn recv_nowait(io: &mut impl Handle, source: Source, max: usize) -> Result<Recv> {
-    Ok(match io.with(|io| try_recv(&mut io.pump, source, max))? {
-        Some(Some(data)) => Recv::Data(data),
-        Some(None) => Recv::Eof,
-        None => Recv::Empty,
-    })
+    io.with(|io| try_recv(&mut io.pump, source, max))
 }
 
 /// All that a window has left of `source`.
@@ -345,9 +469,8 @@ fn take_window(pump: &mut Pump, source: Source) -> Result<Recv> {
     if !data.is_empty() {
         return Ok(Recv::Data(data));
     }
-    match pump.take_error(source) {
-        Some(error) => Err(error),
-        None if pump.is_eof(source) => Ok(Recv::Eof),
-        None => Ok(Recv::Empty),
+    match pump.is_ended(source) {
+        true => pump.end(source).map(|()| Recv::Eof),
+        false => pump.take_error(source).map_or(Ok(Recv::Empty), Err),
     }
 }

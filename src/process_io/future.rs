@@ -118,6 +118,7 @@ impl Builder {
         let mut io = ProcessIo::assemble(parts, self.limits, self.drain);
         io.pump.guard.on_drop = self.on_drop;
         io.pump.guard.kill_leftovers = self.kill_leftovers;
+        io.pump.set_line_options(self.line_options);
         io.pump.set_watch(self.watch);
         if let Some(input) = self.input {
             io.pump.set_input(input);

@@ -262,6 +262,25 @@ impl ProcessIo {
         self.pump.close_stdin();
     }
 
+    /// Closes our end of a stream: the child's next write to it fails (`EPIPE`, and `SIGPIPE` on Unix), as of a process whose
+    /// reader has gone. The other stream goes on. What has been received of it is still there.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut yes = ProcessIo::command("yes").spawn()?;
+    /// assert_eq!(yes.recv_exact(Source::Stdout, 4).await?.data().unwrap(), "y\ny\n");
+    /// yes.close_output(Source::Stdout);
+    /// assert!(!yes.wait().await?.success());
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn close_output(&mut self, source: Source) {
+        self.pump.reader_mut(source).close();
+    }
+
     /// Bytes that are queued for stdin and not yet in the pipe: those of a [`send`](Self::send) that was
     /// dropped half-way, or of the `Sink`.
     pub fn queued(&self) -> usize {

@@ -1,5 +1,6 @@
 //! [`ProcessIo`], the handle, and all the ways to use it.
 
+mod background;
 mod copy;
 mod exchange;
 mod future;
@@ -11,6 +12,7 @@ mod stream;
 mod wrapper;
 mod wrapper_io;
 
+pub use background::Background;
 pub use exchange::Exchange;
 pub use future::Collect;
 pub(crate) use future::spawn_elsewhere;

@@ -5,27 +5,34 @@
 use std::{
     error, fmt,
     future::poll_fn,
+    io::{self, IoSlice},
     pin::Pin,
     process::ExitStatus,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     thread,
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures::{Sink, Stream, stream::FusedStream};
-use tokio::runtime::Handle;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    runtime::Handle,
+};
 
 use super::{Handle as _, ProcessIo, copy, exchange, stop};
 use crate::{
     error::{Error, Result},
     event::{Event, Recv, Source},
-    limits::CLOSE_GRACE,
-    pump::{Role, Want, Wants, poll_event, poll_flush, poll_room, poll_wait, push, try_send},
+    limits::{CLOSE_GRACE, Limits},
+    pump::{
+        Role, Want, Wants, poll_closed, poll_event, poll_flush, poll_recv, poll_room, poll_wait,
+        poll_write, push, try_send,
+    },
     shutdown::{Ladder, Report},
     sys::BorrowedDescriptor,
     transport::Control,
@@ -34,7 +41,7 @@ use crate::{
 /// The way into the child: stdin.
 ///
 /// Whatever is awaited here moves the pipes of the [`RecvHalf`] too: a child that waits for its output to be read takes no input.
-/// That output is kept for the other half up to its [limit](crate::Limits); there the child has to wait, and so does what is
+/// It is `AsyncWrite`, and a `Sink` of `Bytes`. That output is kept for the other half up to its [limit](crate::Limits); there the child has to wait, and so does what is
 /// awaited here, whatever the limit says.
 ///
 /// What it lacks of the whole is there again after [`unsplit`](ProcessIo::unsplit).
@@ -48,7 +55,7 @@ pub struct SendHalf {
 
 /// The way out of the child: stdout, stderr, and its exit.
 ///
-/// A `Stream` of [`Event`]s as the whole [`ProcessIo`] is. Whatever is awaited here moves the pipe of the [`SendHalf`] too.
+/// A `Stream` of [`Event`]s as the whole [`ProcessIo`] is, or `AsyncRead` of stdout. Whatever is awaited here moves the pipe of the [`SendHalf`] too.
 ///
 /// Dropping it closes stdout and stderr; what has been received is lost.
 pub struct RecvHalf {
@@ -99,7 +106,7 @@ impl ProcessIo {
     /// let (mut send, mut recv) = ProcessIo::command("cat").spawn()?.into_split();
     /// let (sent, received) = tokio::join!(send.send("hello"), recv.recv(Source::Stdout));
     /// sent?;
-    /// assert_eq!(received?.unwrap(), "hello");
+    /// assert_eq!(received?.data().unwrap(), "hello");
     /// # }
     /// # Ok(()) }
     /// ```
@@ -191,6 +198,19 @@ impl SendHalf {
         self.with(ProcessIo::close_stdin);
     }
 
+    /// Waits until the child has closed its stdin, or has ended; see [`ProcessIo::stdin_closed`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::stdin_closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn stdin_closed(&mut self) -> Result<()> {
+        poll_fn(|cx| self.poll(cx, poll_closed)).await
+    }
+
     /// Bytes queued and not yet in the pipe.
     pub fn queued(&self) -> usize {
         self.shared.lock().queued()
@@ -257,6 +277,76 @@ impl Sink<Bytes> for SendHalf {
     }
 }
 
+/// The child's stdin as a file: a write waits until the pipe takes something, and nothing is queued here.
+///
+/// # Errors
+///
+/// As [`send`](SendHalf::send), as an [`io::Error`] with the [`Error`] inside.
+impl AsyncWrite for SendHalf {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(data)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if slices.iter().all(|slice| slice.is_empty()) {
+            return Poll::Ready(Ok(0));
+        }
+        let written = self.poll(cx, |pump, turn| poll_write(pump, turn, slices));
+        written.map_err(Into::into)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll(cx, poll_flush).map_err(Into::into)
+    }
+
+    /// Closes the child's stdin.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.close_stdin();
+        self.poll(cx, poll_flush).map_err(Into::into)
+    }
+}
+
+/// The child's stdout as a file. stderr is received meanwhile and kept, as its [limit](Limits) says;
+/// [`recv`](RecvHalf::recv) takes it.
+///
+/// # Errors
+///
+/// As [`recv`](RecvHalf::recv), as an [`io::Error`] with the [`Error`] inside.
+impl AsyncRead for RecvHalf {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let max = buffer.remaining();
+        if max == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let received = ready!(self.poll(cx, |pump, turn| {
+            ready!(pump.charge.poll(turn.cx()));
+            let received = poll_recv(pump, turn, Source::Stdout, max);
+            if let Poll::Ready(Ok(Recv::Data(data))) = &received {
+                pump.charge.add_part(data.len());
+            }
+            received
+        }))?;
+        buffer.put_slice(&received.data().unwrap_or_default());
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl RecvHalf {
     /// Receives the next piece of `source`; see [`ProcessIo::recv`].
     ///
@@ -267,8 +357,43 @@ impl RecvHalf {
     /// # Cancel safety
     ///
     /// Cancel safe: a piece is either returned or still there.
-    pub async fn recv(&mut self, source: Source) -> Result<Option<Bytes>> {
-        exchange::recv(self, source).await
+    pub async fn recv(&mut self, source: Source) -> Result<Recv> {
+        exchange::recv(self, source, usize::MAX).await
+    }
+
+    /// As [`recv`](Self::recv), at most `max` bytes; see [`ProcessIo::recv_max`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::recv`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a piece is either returned or still there.
+    pub async fn recv_max(&mut self, source: Source, max: usize) -> Result<Recv> {
+        exchange::recv(self, source, max).await
+    }
+
+    /// Receives exactly `n` bytes of `source`; see [`ProcessIo::recv_exact`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::recv_exact`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what came stays in the handle for the next call.
+    pub async fn recv_exact(&mut self, source: Source, n: usize) -> Result<Recv> {
+        exchange::recv_exact(self, source, n).await
+    }
+
+    /// [`recv`](Self::recv) for futures and streams written by hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::recv`].
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>, source: Source) -> Poll<Result<Recv>> {
+        self.poll(cx, |pump, turn| poll_recv(pump, turn, source, usize::MAX))
     }
 
     /// Receives the next piece of `source` within `timeout`; see [`ProcessIo::recv_timeout`].
@@ -344,7 +469,7 @@ impl RecvHalf {
     /// As [`ProcessIo::copy_to`].
     pub async fn copy_to<W>(&mut self, source: Source, writer: &mut W) -> Result<u64>
     where
-        W: tokio::io::AsyncWrite + Unpin + ?Sized,
+        W: AsyncWrite + Unpin + ?Sized,
     {
         copy::copy_to(self, source, writer).await
     }
@@ -386,6 +511,16 @@ impl RecvHalf {
     /// As [`ProcessIo::shutdown`].
     pub async fn shutdown(&mut self, ladder: Ladder) -> Result<Report> {
         stop::shutdown(self, ladder).await
+    }
+
+    /// Closes our end of a stream; see [`ProcessIo::close_output`].
+    pub fn close_output(&mut self, source: Source) {
+        self.with(|io| io.close_output(source));
+    }
+
+    /// Sets how much unread output is kept. What is kept already stays.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.with(|io| io.set_limits(limits));
     }
 
     /// Bytes of `source` that its limit has dropped; see [`ProcessIo::omitted`].

@@ -35,7 +35,7 @@ impl ProcessIo {
     /// sort.send("b\na\n").await?;
     /// let report = sort.shutdown(Ladder::default()).await?;
     /// assert_eq!(report.ended_by(), Some(Step::CloseStdin));
-    /// assert_eq!(sort.recv(Source::Stdout).await?.unwrap(), "a\nb\n");
+    /// assert_eq!(sort.recv(Source::Stdout).await?.data().unwrap(), "a\nb\n");
     /// # }
     /// # Ok(()) }
     /// ```

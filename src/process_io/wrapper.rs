@@ -286,13 +286,15 @@ impl ProcessIOWrapper {
         cx: &mut Context<'_>,
         source: Source,
     ) -> Poll<Result<Option<(Source, Bytes)>>> {
-        let piece = (self.io).poll_as(Role::Read, cx, |pump, turn| poll_recv(pump, turn, source));
-        piece.map_ok(|piece| piece.map(|piece| (source, piece)))
+        let piece = (self.io).poll_as(Role::Read, cx, |pump, turn| {
+            poll_recv(pump, turn, source, usize::MAX)
+        });
+        piece.map_ok(|piece| Some((source, piece.data()?)))
     }
 
     fn poll_both(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<(Source, Bytes)>>> {
-        let piece = self.io.poll_as(Role::Read, cx, poll_any);
-        piece.map_ok(|piece| piece.map(|(_, source, piece)| (source, piece)))
+        let piece = (self.io).poll_as(Role::Read, cx, |pump, turn| poll_any(pump, turn, |_| None));
+        piece.map_ok(|piece| piece.and_then(|(_, source, piece)| Some((source, piece.data()?))))
     }
 
     /// What `ask` comes to; a broken pipe, if exits are checked, with the exit that explains it.

@@ -22,7 +22,7 @@ pub(crate) fn poll_line(
         if let Some(line) = take_line(pump, source) {
             return Some(line.map(Some));
         }
-        (pump.is_ended(source)).then(|| pump.take_error(source).map_or(Ok(None), Err))
+        (pump.is_ended(source)).then(|| pump.end(source).map(|()| None))
     });
     line.map(Result::transpose)
 }

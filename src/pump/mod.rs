@@ -44,10 +44,12 @@ mod write;
 pub(crate) use copy::{poll_rest, poll_splice};
 pub(crate) use drive::drive;
 pub(crate) use lines::{poll_any_line, poll_line, take_plain_line, take_plain_line_of_any};
-pub(crate) use outcome::{abort_shutdown, poll_output, poll_shutdown, poll_wait};
+pub(crate) use outcome::{abort_shutdown, poll_output, poll_over, poll_shutdown, poll_wait};
 pub(crate) use read::{Want, Wants};
-pub(crate) use receive::{poll_any, poll_event, poll_recv, try_recv};
-pub(crate) use send::{begin, poll_flush, poll_room, poll_sent, poll_write, push, try_send};
+pub(crate) use receive::{poll_any, poll_event, poll_exact, poll_recv, try_recv};
+pub(crate) use send::{
+    begin, poll_closed, poll_flush, poll_room, poll_sent, poll_write, push, try_send,
+};
 pub(crate) use state::Pump;
 pub(crate) use turn::{Turn, after};
 pub(crate) use wakers::{Role, Wakers};

@@ -27,6 +27,13 @@ pub(crate) fn poll_wait(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result
     })
 }
 
+/// The run is over, whatever has to be told. A limit that is an error holds the child back.
+pub(crate) fn poll_over(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result<()>> {
+    drive(pump, turn, Wants::both(Want::HOLD), |pump, _| {
+        pump.is_over().then_some(Ok(()))
+    })
+}
+
 /// The run is over, and this is what it left.
 pub(crate) fn poll_output(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result<Output>> {
     let over = drive(pump, turn, Wants::both(Want::WHOLE), |pump, _| {

@@ -73,6 +73,11 @@ impl Want {
         Self { when, bound }
     }
 
+    /// All that comes, until so many bytes are kept.
+    pub(super) const fn at_least(bytes: usize) -> Self {
+        Self::new(When::Always, Bound::Stop(bytes))
+    }
+
     /// A limit that is reached is an error.
     pub(super) fn is_strict(self) -> bool {
         matches!(self, Self::ALL | Self::WHOLE)
@@ -142,6 +147,10 @@ pub(super) enum Step {
 pub(crate) struct Reader {
     /// Gone at end-of-file.
     end: Option<ReadEnd>,
+    /// There was an end, and the stream of events has not said that it is gone.
+    pub(super) end_untold: bool,
+    /// There never was one, and who receives from it has not been told.
+    pub(super) absent_untold: bool,
     pub(super) inbox: Inbox,
     /// Grows while reads are filled, so that an idle stream needs little and a busy one few calls.
     next_read: usize,
@@ -157,6 +166,8 @@ pub(crate) struct Reader {
 impl Reader {
     pub(super) fn new(end: Option<ReadEnd>, limit: Limit) -> Self {
         Self {
+            end_untold: end.is_some(),
+            absent_untold: end.is_none(),
             end,
             inbox: Inbox::new(limit),
             next_read: MIN_READ,
@@ -178,6 +189,16 @@ impl Reader {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.end.is_none()
+    }
+
+    /// Nothing will come of it any more, not even from what is kept.
+    pub(super) fn is_eof(&self) -> bool {
+        self.is_closed() && self.inbox.is_empty()
+    }
+
+    /// It has ended, and that is to be said.
+    pub(super) fn take_end(&mut self) -> bool {
+        self.is_eof() && std::mem::take(&mut self.end_untold)
     }
 
     pub(super) fn is_owed(&self) -> bool {
@@ -226,7 +247,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.end = None;
         self.owed = 0;
     }
@@ -365,6 +386,7 @@ impl Reader {
     fn conclude(&mut self, result: io::Result<usize>, max: usize, want: Want) -> io::Result<()> {
         let Ok(n @ 1..) = result else {
             self.close();
+            self.end_untold &= result.is_ok();
             return result.map(drop);
         };
         if self.received == 0 {

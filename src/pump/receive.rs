@@ -2,29 +2,19 @@
 
 use std::task::{Poll, ready};
 
-use bytes::Bytes;
-
 use super::{Pump, Turn, Want, Wants, drive, read::Reader};
 use crate::{
-    error::{Error, Result},
-    event::{Event, Source},
+    error::{Error, Kind, Result},
+    event::{Event, Recv, Source},
 };
 
-/// A piece of `source`; `None` at its end.
+/// A piece of `source`, of at most `max` bytes.
 pub(crate) fn poll_recv(
     pump: &mut Pump,
     turn: &mut Turn<'_, '_>,
     source: Source,
-) -> Poll<Result<Option<Bytes>>> {
-    poll_recv_max(pump, turn, source, usize::MAX)
-}
-
-fn poll_recv_max(
-    pump: &mut Pump,
-    turn: &mut Turn<'_, '_>,
-    source: Source,
     max: usize,
-) -> Poll<Result<Option<Bytes>>> {
+) -> Poll<Result<Recv>> {
     drive(
         pump,
         turn,
@@ -41,35 +31,64 @@ fn poll_recv_max(
     )
 }
 
-/// What can be had of `source` without waiting: `None` if that is nothing now.
-pub(crate) fn try_recv(
-    pump: &mut Pump,
-    source: Source,
-    max: usize,
-) -> Result<Option<Option<Bytes>>> {
+/// What can be had of `source` without waiting.
+pub(crate) fn try_recv(pump: &mut Pump, source: Source, max: usize) -> Result<Recv> {
     if max == 0 {
-        return Ok(pump.is_eof(source).then_some(None));
+        return Ok(match pump.is_eof(source) {
+            true => Recv::Eof,
+            false => Recv::Empty,
+        });
     }
-    match pump.now(|pump, turn| poll_recv_max(pump, turn, source, max)) {
-        Poll::Ready(received) => received.map(Some),
-        Poll::Pending => Ok(None),
+    match pump.now(|pump, turn| poll_recv(pump, turn, source, max)) {
+        Poll::Ready(received) => received,
+        Poll::Pending => Ok(Recv::Empty),
     }
 }
 
-/// A piece of any stream, which it is, and of which stage of a pipeline; `None` when all have ended.
+/// Exactly `n` bytes of `source`, in one piece.
+pub(crate) fn poll_exact(
+    pump: &mut Pump,
+    turn: &mut Turn<'_, '_>,
+    source: Source,
+    n: usize,
+) -> Poll<Result<Recv>> {
+    let wants = Wants::only(source, Want::at_least(n));
+    drive(pump, turn, wants, |pump, _| {
+        let reader = pump.reader_mut(source);
+        if reader.inbox.len() >= n {
+            return Some(Ok(Recv::Data(reader.inbox.take_joined(n))));
+        }
+        if !pump.is_ended(source) {
+            return None;
+        }
+        Some(
+            match (pump.end(source), pump.reader(source).inbox.is_empty()) {
+                (Ok(()), false) => Err(pump.error(Kind::Eof)),
+                (ended, _) => ended.map(|()| Recv::Eof),
+            },
+        )
+    })
+}
+
+/// A piece of any stream, which it is, and of which stage of a pipeline; `None` when all have ended. `end` says what has ended
+/// meanwhile.
 pub(crate) fn poll_any(
     pump: &mut Pump,
     turn: &mut Turn<'_, '_>,
-) -> Poll<Result<Option<(usize, Source, Bytes)>>> {
+    end: impl Fn(&mut Pump) -> Option<(usize, Source)>,
+) -> Poll<Result<Option<(usize, Source, Recv)>>> {
     drive(pump, turn, Wants::both(Want::PIECE), |pump, _| {
         pump.give_turn();
-        if let Some(piece) = pump.streams.take_any() {
-            return Some(Ok(Some(piece)));
+        if let Some((stage, source, data)) = pump.streams.take_any() {
+            return Some(Ok(Some((stage, source, Recv::Data(data)))));
         }
         for source in Source::BOTH {
             if let Some(error) = pump.take_read_error(source) {
                 return Some(Err(error));
             }
+        }
+        if let Some((stage, source)) = end(pump) {
+            return Some(Ok(Some((stage, source, Recv::Eof))));
         }
         let ended = Source::BOTH.iter().all(|source| pump.is_ended(*source));
         (ended && pump.streams.readers().all(Reader::is_closed))
@@ -86,10 +105,10 @@ pub(crate) fn poll_event(
     if pump.is_terminated() {
         return Poll::Ready(None);
     }
-    match ready!(poll_any(pump, turn)) {
+    match ready!(poll_any(pump, turn, |pump| pump.take_end(staged))) {
         Ok(None) => {}
-        Ok(Some((stage, source, data))) => {
-            return Poll::Ready(Some(Ok((stage, source.event(data)))));
+        Ok(Some((stage, source, received))) => {
+            return Poll::Ready(Some(Ok((stage, source.event(received)))));
         }
         Err(error) => return Poll::Ready(Some(Err(error))),
     }

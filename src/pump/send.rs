@@ -34,6 +34,13 @@ pub(crate) fn poll_room(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result
     poll_writer(pump, turn, Wants::both(Want::HOLD), Writer::room)
 }
 
+/// The child has closed its stdin. An output nobody takes is back-pressure.
+pub(crate) fn poll_closed(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result<()>> {
+    drive(pump, turn, Wants::both(Want::HOLD), |pump, turn| {
+        pump.writer.closed(turn)
+    })
+}
+
 /// Writes straight from `slices`, once all that was queued before is gone. An output nobody takes is back-pressure.
 pub(crate) fn poll_write(
     pump: &mut Pump,

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
-    event::Source,
+    event::{Recv, Source},
     limits::{DEFAULT_DRAIN_IDLE, Drain, Limit, Limits, MAX_HASTY, STEPS_PER_POLL},
     line::LineOptions,
     output::Output,
@@ -346,14 +346,11 @@ impl Pump {
     }
 
     /// Takes what has been received from `source`, or says that nothing will come any more.
-    pub(super) fn take(&mut self, source: Source, max: usize) -> Option<Result<Option<Bytes>>> {
+    pub(super) fn take(&mut self, source: Source, max: usize) -> Option<Result<Recv>> {
         if let Some(data) = self.reader_mut(source).take(max) {
-            return Some(Ok(Some(data)));
+            return Some(Ok(Recv::Data(data)));
         }
-        if !self.is_ended(source) {
-            return None;
-        }
-        Some(self.take_error(source).map_or(Ok(None), Err))
+        (self.is_ended(source)).then(|| self.end(source).map(|()| Recv::Eof))
     }
 
     /// Reads a piece of `source` and leaves all else alone, for that has to move only when there is nothing to read here; whether
@@ -460,10 +457,29 @@ impl Pump {
         (self.take_read_error(source)).or_else(|| self.take_cut(&[source]))
     }
 
+    /// Fails, once, if a stream has ended early, or has never been one.
+    pub(crate) fn end(&mut self, source: Source) -> Result<()> {
+        if let Some(error) = self.take_error(source) {
+            return Err(error);
+        }
+        match std::mem::take(&mut self.reader_mut(source).absent_untold) {
+            true => Err(self.error(Kind::NotPiped(source))),
+            false => Ok(()),
+        }
+    }
+
     /// Why a stream could not be read, once.
     pub(crate) fn take_read_error(&mut self, source: Source) -> Option<Error> {
         let error = self.untold.read[source as usize].take()?;
         Some(self.error(Kind::Io).with_source(error))
+    }
+
+    /// A stream has ended, and the stream of events has not said so: which it is, and of which stage.
+    pub(super) fn take_end(&mut self, staged: bool) -> Option<(usize, Source)> {
+        let Self {
+            streams, untold, ..
+        } = self;
+        streams.take_end(staged, |source| untold.is_cut(source))
     }
 
     /// Why those of these streams that have ended did so early, once.
@@ -471,7 +487,10 @@ impl Pump {
         let mut cut = false;
         for &source in sources {
             // One that is still read will have its end.
-            cut |= self.reader(source).is_closed() && self.untold.take_cut(source);
+            if self.reader(source).is_closed() && self.untold.take_cut(source) {
+                self.reader_mut(source).end_untold = false;
+                cut = true;
+            }
         }
         if cut { self.stop_error() } else { None }
     }

@@ -211,6 +211,27 @@ impl Streams {
         })
     }
 
+    /// Which stream has just ended, and of which stage. Unless `staged`, the stderr of all stages is one stream.
+    pub(super) fn take_end(
+        &mut self,
+        staged: bool,
+        is_cut: impl Fn(Source) -> bool,
+    ) -> Option<(usize, Source)> {
+        let last = self.stages.len().saturating_sub(1);
+        let mut stages = self.stages.iter_mut().map(|stage| &mut stage.stderr);
+        if staged {
+            if let Some(stage) = stages.position(Reader::take_end) {
+                return Some((stage, Source::Stderr));
+            }
+        } else if !stages.all(|stderr| stderr.is_eof()) {
+            return (!is_cut(Source::Stdout) && self.stdout.take_end())
+                .then_some((last, Source::Stdout));
+        }
+        (Source::BOTH.into_iter())
+            .find(|source| !is_cut(*source) && self.get_mut(*source).take_end())
+            .map(|source| (last, source))
+    }
+
     /// How each stage did. What was collected of its stderr is in `stderr`; of the last one, that is ours.
     pub(super) fn outputs(&self, mut stderr: Vec<Bytes>, of_last: &Bytes) -> Vec<StageOutput> {
         if let Some(bytes) = stderr.last_mut() {

@@ -53,16 +53,22 @@ pub(crate) fn poll_window(
     })
 }
 
-/// The same, of one stream; `last` is when something last came.
+/// The same; `last` is when something last came.
 pub(crate) fn poll_quiet(
     pump: &mut Pump,
     turn: &mut Turn<'_, '_>,
-    source: Source,
+    sources: &[Source],
     last: &mut Option<Instant>,
 ) -> Poll<Result<()>> {
-    let before = pump.reader(source).inbox.len();
-    let window = poll_window(pump, turn, &[source]);
-    let after = pump.reader(source).inbox.len();
+    let kept = |pump: &Pump| -> usize {
+        let kept = sources
+            .iter()
+            .map(|source| pump.reader(*source).inbox.len());
+        kept.sum()
+    };
+    let before = kept(pump);
+    let window = poll_window(pump, turn, sources);
+    let after = kept(pump);
     if after > before || (last.is_none() && after > 0) {
         *last = Some(Instant::now());
     }

@@ -241,6 +241,12 @@ impl Writer {
         self.is_idle().then(|| self.check_loss())
     }
 
+    /// The child reads no more, or stdin has been closed here.
+    pub(super) fn closed(&mut self, turn: &mut Turn<'_, '_>) -> Option<Result<(), Error>> {
+        let closed = (self.end.as_mut()).is_none_or(|end| end.poll_closed(turn.cx).is_ready());
+        closed.then_some(Ok(()))
+    }
+
     /// There is room in the queue.
     pub(super) fn room(
         &mut self,

@@ -12,7 +12,7 @@
 //! let mut heard = [0; 5];
 //! child.stdin.read_exact(&mut heard).await?;
 //! child.stdout.write_all(b"pong\n").await?;
-//! assert_eq!(io.recv(Source::Stdout).await?.unwrap(), "pong\n");
+//! assert_eq!(io.recv(Source::Stdout).await?.data().unwrap(), "pong\n");
 //!
 //! child.exit(3);
 //! assert_eq!(io.wait().await?.code(), Some(3));

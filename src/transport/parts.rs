@@ -260,6 +260,14 @@ impl WriteEnd {
         }
     }
 
+    /// Resolves when the other side reads no more, where that can be told without writing.
+    pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Pipe(pipe) => pipe.poll_closed(cx),
+            Self::Any(_) => Poll::Pending,
+        }
+    }
+
     /// The stream was seen full.
     pub(crate) fn grow(&mut self) {
         if let Self::Pipe(pipe) = self {

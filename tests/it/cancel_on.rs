@@ -39,7 +39,7 @@ async fn another_thread_wakes_whoever_waits() {
     let run = ProcessIo::builder(child(&["deaf"])).cancel_on(token.clone());
     let mut io = run.spawn().unwrap();
     let ready = within(io.recv(Source::Stdout)).await.unwrap();
-    assert_eq!(ready.unwrap(), "ready\n");
+    assert_eq!(ready.data().unwrap(), "ready\n");
     // Nothing else will ever wake this task.
     let canceller = thread::spawn(move || {
         thread::sleep(SHORT);
@@ -197,7 +197,7 @@ mod by_a_ladder {
                 "output" => within(io.output()).await.unwrap_err(),
                 "recv" => loop {
                     match within(io.recv(Source::Stdout)).await {
-                        Ok(piece) => got.extend_from_slice(&piece.expect("an error")),
+                        Ok(piece) => got.extend_from_slice(&piece.data().expect("an error")),
                         Err(error) => break error,
                     }
                 },

@@ -98,7 +98,7 @@ impl Record {
         match event {
             Event::Stdout(bytes) => self.got(Source::Stdout, &bytes),
             Event::Stderr(bytes) => self.got(Source::Stderr, &bytes),
-            Event::Exit(status) => panic!("{status} while its input is open"),
+            event => panic!("{event:?} while its input is open"),
         }
     }
 
@@ -179,7 +179,7 @@ async fn call(io: &mut ProcessIo, random: &mut Random, record: &mut Record) {
         }
         7 => {
             if let (_, Some(piece)) = random.cancel(io.recv(source)).await {
-                record.got(source, &piece.unwrap().expect("no end yet"));
+                record.got(source, &piece.unwrap().data().expect("no end yet"));
             }
         }
         8 => {
@@ -299,7 +299,7 @@ async fn of_reads_from_both_streams() {
                         .cancel(io.recv(source))
                         .await
                         .1
-                        .and_then(|piece| piece.unwrap()),
+                        .and_then(|piece| piece.unwrap().data()),
                     1 => {
                         let recv = random.cancel(io.recv_timeout(source, time)).await.1;
                         recv.and_then(|recv| recv.unwrap().data())
@@ -472,7 +472,7 @@ async fn call_halves(
         }
         4 => {
             if let (_, Some(piece)) = random.cancel(recv.recv(source)).await {
-                record.got(source, &piece.unwrap().expect("no end yet"));
+                record.got(source, &piece.unwrap().data().expect("no end yet"));
             }
         }
         5 => {

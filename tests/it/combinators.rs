@@ -91,7 +91,7 @@ async fn try_fold_and_try_for_each() {
         future::ok::<_, Error>(match event {
             Event::Stdout(bytes) => [sums[0] + bytes.len(), sums[1]],
             Event::Stderr(bytes) => [sums[0], sums[1] + bytes.len()],
-            Event::Exit(_) => sums,
+            _ => sums,
         })
     };
     let io = spawn(&["write", "out", "200000", "err", "100000"]);
@@ -225,6 +225,7 @@ async fn select_of_two_children() {
             Event::Stdout(bytes) => out.entry(name).or_default().extend_from_slice(&bytes),
             Event::Stderr(bytes) => panic!("{bytes:?}"),
             Event::Exit(_) => exits.push(name),
+            _ => {}
         }
         future::ok(())
     });

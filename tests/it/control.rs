@@ -14,7 +14,11 @@ fn spawn(args: &[&str]) -> ProcessIo {
 /// A child that is there, and stays.
 async fn deaf() -> ProcessIo {
     let mut io = spawn(&["deaf"]);
-    let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let said = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert_eq!(said, "ready\n");
     io
 }
@@ -22,7 +26,11 @@ async fn deaf() -> ProcessIo {
 #[tokio::test]
 async fn the_id_is_the_childs() {
     let mut io = spawn(&["pid"]);
-    let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let said = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     let id = format!("pid {}", io.control().id().unwrap());
     assert!(said.starts_with(id.as_bytes()), "{said:?}");
     assert_eq!(io.id(), io.control().id());
@@ -121,11 +129,12 @@ async fn usage_tells_who_worked() {
         seen += within(io.recv(Source::Stdout))
             .await
             .unwrap()
+            .data()
             .unwrap()
             .len();
     }
     control.kill().unwrap();
-    while within(io.recv(Source::Stdout)).await.unwrap().is_some() {}
+    while let Recv::Data(_) = within(io.recv(Source::Stdout)).await.unwrap() {}
     within(io.wait()).await.unwrap();
     let usage = control.usage().unwrap();
     // To write so much cannot be done in no time.
@@ -234,7 +243,7 @@ mod signals {
             });
             control.signal(signal).unwrap();
             let (end, status) = within(reading).await.unwrap();
-            assert_eq!(end, None);
+            assert_eq!(end, Recv::Eof);
             assert_eq!(status.signal(), Some(signal.as_raw()));
             assert_eq!(signal_of(&control).await, Some(signal.as_raw()));
         }
@@ -299,7 +308,7 @@ mod signals {
             let control = io.control();
             let reading = tokio::spawn(async move {
                 let mut seen = 0;
-                while let Some(piece) = io.recv(Source::Stdout).await.unwrap() {
+                while let Recv::Data(piece) = io.recv(Source::Stdout).await.unwrap() {
                     seen += piece.len();
                 }
                 (seen, io.wait().await.unwrap())

@@ -267,7 +267,13 @@ async fn that_would_act_on_the_end_of_others() {
             job.replace('\'', "\"")
         );
         let mut io = ProcessIo::spawn(mark.on(sh(&script))).unwrap();
-        assert!(within(io.recv(Source::Stdout)).await.unwrap().is_some());
+        assert!(
+            within(io.recv(Source::Stdout))
+                .await
+                .unwrap()
+                .data()
+                .is_some()
+        );
         match round % 2 {
             0 => drop(io),
             _ => drop(within(io.shutdown(Ladder::kill())).await.unwrap()),

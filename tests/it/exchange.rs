@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use process_io::{
-    Exchange, Limits, Overflow, ProcessIo, Source,
+    Exchange, Limits, Overflow, ProcessIo, Recv, Source,
     transport::memory::{self, PIPE_CAPACITY},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,6 +12,7 @@ use crate::support::{GENEROUS, assert_bytes, child, pattern, within};
 
 const SHORT: Duration = Duration::from_millis(60);
 const LATE: Duration = Duration::from_secs(10);
+const QUIET: Duration = Duration::from_secs(1);
 
 fn spawn(args: &[&str]) -> ProcessIo {
     ProcessIo::spawn(child(args)).unwrap()
@@ -73,7 +74,11 @@ async fn the_window_is_over_when_it_is_over() {
 async fn a_deaf_child_takes_what_its_pipe_holds() {
     let mut io = spawn(&["deaf"]);
     assert_eq!(
-        within(io.recv(Source::Stdout)).await.unwrap().unwrap(),
+        within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap(),
         "ready\n"
     );
     let start = Instant::now();
@@ -182,7 +187,7 @@ async fn with_a_child_that_says_nothing_any_more() {
     within(child.stdout.shutdown()).await.unwrap();
     within(child.stderr.shutdown()).await.unwrap();
     for source in [Source::Stdout, Source::Stderr] {
-        assert_eq!(within(io.recv(source)).await.unwrap(), None);
+        assert_eq!(within(io.recv(source)).await.unwrap(), Recv::Eof);
     }
     assert_eq!(within(io.exchange("hello", LATE)).await.unwrap().written, 5);
     let mut heard = [0; 5];
@@ -200,4 +205,42 @@ async fn with_an_output_that_is_at_its_limit() {
         let exchange = within(io.exchange("hello", LATE)).await.unwrap();
         assert_eq!((exchange.written, exchange.stdout.len()), (5, 5), "{round}");
     }
+}
+
+/// It lasts as long as the answer, and not as long as it may.
+#[tokio::test(start_paused = true)]
+async fn until_the_child_has_answered() {
+    let (parts, mut child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    let answers = tokio::spawn(async move {
+        let mut asked = [0; 2];
+        child.stdin.read_exact(&mut asked).await.unwrap();
+        // The pause before it is no end of it.
+        tokio::time::sleep(LATE / 2).await;
+        child.stdout.write_all(b"fo").await.unwrap();
+        tokio::time::sleep(QUIET / 2).await;
+        child.stderr.write_all(b"hm").await.unwrap();
+        tokio::time::sleep(QUIET / 2).await;
+        child.stdout.write_all(b"ur").await.unwrap();
+        child
+    });
+    let start = tokio::time::Instant::now();
+    let answer = io.exchange_until_quiet("2*", QUIET, LATE).await.unwrap();
+    assert_eq!(
+        (answer.written, &answer.stdout[..], &answer.stderr[..]),
+        (2, &b"four"[..], &b"hm"[..])
+    );
+    let took = start.elapsed();
+    assert!((LATE / 2 + QUIET * 2..LATE).contains(&took), "{took:?}");
+    // A child that does not answer takes as long as it may, and what it has not taken is not queued.
+    let child = answers.await.unwrap();
+    let start = tokio::time::Instant::now();
+    let message = vec![0; PIPE_CAPACITY + 1];
+    let answer = io.exchange_until_quiet(message, QUIET, LATE).await.unwrap();
+    assert_eq!(
+        (answer.written, answer.stdout.len(), io.queued()),
+        (PIPE_CAPACITY, 0, 0)
+    );
+    assert!(start.elapsed() >= LATE);
+    drop(child);
 }

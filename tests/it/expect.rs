@@ -60,7 +60,11 @@ async fn what_comes_after_the_match_stays() {
     say(&mut child, "one, two, three").await;
     assert_eq!(within(io.expect(", ")).await.unwrap().before, "one");
     assert_eq!(within(io.expect(b", ")).await.unwrap().before, "two");
-    let rest = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let rest = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert_eq!(rest, "three");
 }
 

@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use process_io::{
-    Event, Limits, Overflow, ProcessIo, Source,
+    Event, Limits, Overflow, ProcessIo, Recv, Source,
     transport::{Parts, memory},
 };
 #[cfg(unix)]
@@ -18,7 +18,7 @@ async fn share(mut io: ProcessIo, events: usize) -> (usize, usize) {
         let source = match within(io.next()).await.unwrap().unwrap() {
             Event::Stdout(_) => Source::Stdout,
             Event::Stderr(_) => Source::Stderr,
-            Event::Exit(status) => panic!("{status}"),
+            event => panic!("{event:?}"),
         };
         run = if last == Some(source) { run + 1 } else { 1 };
         longest = longest.max(run);
@@ -52,7 +52,7 @@ async fn a_child_that_floods_both_is_heard_on_both() {
         match within(io.next()).await.unwrap().unwrap() {
             Event::Stdout(_) => out += 1,
             Event::Stderr(_) => err += 1,
-            Event::Exit(status) => panic!("{status}"),
+            event => panic!("{event:?}"),
         }
         // How the child's two threads are scheduled is the system's business, so the bound is wide.
         assert!(out + err < 100_000, "{out} and {err}");
@@ -84,7 +84,7 @@ async fn a_stream_that_has_something_gets_its_turn() {
         let from = match within(io.next()).await.unwrap().unwrap() {
             Event::Stdout(_) => 0,
             Event::Stderr(_) => 1,
-            Event::Exit(status) => panic!("{status}"),
+            event => panic!("{event:?}"),
         };
         let other = 1 - from;
         passed_over[from] = 0;
@@ -147,7 +147,7 @@ async fn recv_is_served_while_the_other_always_has_something() {
                 })
             })
             .await;
-            assert_eq!(received.unwrap().unwrap(), word);
+            assert_eq!(received.unwrap().data().unwrap(), word);
         }
         assert!(io.omitted(flooding) > 0);
         assert_eq!(io.omitted(wanted), 0);
@@ -164,7 +164,7 @@ async fn a_slow_child_is_heard_beside_one_that_floods() {
         .spawn()
         .unwrap();
     let mut heard = Vec::new();
-    while let Some(piece) = within(io.recv(Source::Stdout)).await.unwrap() {
+    while let Recv::Data(piece) = within(io.recv(Source::Stdout)).await.unwrap() {
         heard.extend_from_slice(&piece);
     }
     let expected: String = (0..20).map(|i| format!("line {i}\n")).collect();
@@ -181,7 +181,7 @@ async fn a_flood_keeps_its_order() {
         match within(io.next()).await.unwrap().unwrap() {
             Event::Stdout(bytes) => out.extend_from_slice(&bytes),
             Event::Stderr(bytes) => err.extend_from_slice(&bytes),
-            Event::Exit(status) => panic!("{status}"),
+            event => panic!("{event:?}"),
         }
     }
     crate::support::assert_bytes(&out, pattern(out.len()));

@@ -79,7 +79,7 @@ async fn a_stream_that_comes_bit_by_bit() {
         })
         .await;
         sent.unwrap();
-        assert_eq!(heard.unwrap().unwrap(), word);
+        assert_eq!(heard.unwrap().data().unwrap(), word);
     }
     drop(sender.take());
     assert_eq!(within(io.output()).await.unwrap().stdin_written, 11);
@@ -249,6 +249,7 @@ mod a_gibibyte {
                     exit = Some(status);
                     continue;
                 }
+                _ => continue,
             };
             let mut rest = &bytes[..];
             while !rest.is_empty() {

@@ -88,7 +88,11 @@ async fn a_copy_may_drop_a_handle() {
     within(io.send("all\n")).await.unwrap();
     // So that its exit is waited for already.
     assert_eq!(
-        within(io.recv(Source::Stdout)).await.unwrap().unwrap(),
+        within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap(),
         "all\n"
     );
     // SAFETY: of the locks that the drop takes none is held by another thread: there is only the one that waits for this.

@@ -67,7 +67,7 @@ mod without_waiting {
         settle().await;
         go_on(&mut send, &gate, || said.exists());
         let (heard, _recv) = within(waits).await.unwrap();
-        assert_eq!(heard.unwrap().unwrap(), "hi\n");
+        assert_eq!(heard.unwrap().data().unwrap(), "hi\n");
     }
 
     #[tokio::test]
@@ -111,7 +111,13 @@ async fn room_that_is_made_is_told_to_who_waits_for_it() {
             assert!(!sends.is_finished());
             // From what is kept. Nothing of this half is awaited after it.
             match by_line {
-                false => drop(within(recv.recv(Source::Stdout)).await.unwrap().unwrap()),
+                false => drop(
+                    within(recv.recv(Source::Stdout))
+                        .await
+                        .unwrap()
+                        .data()
+                        .unwrap(),
+                ),
                 true => {
                     for _ in 0..LIMIT - 1 {
                         within(recv.recv_line(Source::Stdout))
@@ -138,7 +144,11 @@ async fn a_limit_of_the_output_is_no_error_of_the_input() {
     within(child.stdout.write_all(&[0; 5000])).await.unwrap();
     while send.send_nowait([0; 4096]).unwrap() > 0 {}
     assert_eq!(send.send_nowait("more").unwrap(), 0);
-    let kept = within(recv.recv(Source::Stdout)).await.unwrap().unwrap();
+    let kept = within(recv.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert!(kept.len() <= 1000, "{}", kept.len());
 }
 

@@ -164,6 +164,7 @@ impl Path {
                         Event::Stdout(piece) => stdout.extend_from_slice(&piece),
                         Event::Stderr(piece) => panic!("{piece:?}"),
                         Event::Exit(status) => break assert_eq!(status.code(), Some(7)),
+                        _ => {}
                     }
                 }
                 io = ProcessIo::unsplit(send, recv).expect("halves of one child");

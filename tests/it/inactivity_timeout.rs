@@ -162,7 +162,7 @@ async fn a_consumer_that_pauses_is_not_a_silent_child() {
         child.stderr.write_all(b"err").await.unwrap();
         sleep(SILENCE * 3).await;
         let received = within(io.recv(Source::Stdout)).await.unwrap();
-        assert_eq!(received.unwrap(), "out");
+        assert_eq!(received.data().unwrap(), "out");
         sleep(SILENCE * 3).await;
         child.stderr.write_all(b"err").await.unwrap();
         // There is nothing here, but it was not silent there.

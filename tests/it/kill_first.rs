@@ -60,7 +60,11 @@ impl Acts {
             false => run.spawn().unwrap(),
         };
         within(io.send(Self::FIRST)).await.unwrap();
-        let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+        let said = within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         assert_eq!(said, "ready\n");
         within(io.send(self.then(file))).await.unwrap();
         io
@@ -286,7 +290,11 @@ async fn a_half_alone_still_closes_stdin() {
         within(io.send("12345")).await.unwrap();
         let (send, mut recv) = io.into_split();
         drop(send);
-        let said = within(recv.recv(Source::Stdout)).await.unwrap().unwrap();
+        let said = within(recv.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         assert!(said.starts_with(b"5 "), "{said:?}");
         assert!(within(recv.wait()).await.unwrap().success());
     }

@@ -134,7 +134,11 @@ async fn the_rest_of_a_read_can_be_received_as_bytes() {
     assert_eq!(next(&mut io).await.unwrap().as_bytes(), b"1");
     let mut rest = Vec::new();
     while rest.len() < 8 {
-        let piece = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+        let piece = within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         rest.extend_from_slice(&piece);
     }
     assert_eq!(rest, b"2\n3\nfour");

@@ -4,7 +4,7 @@
 use std::{future::Future, pin::pin, task::Poll, time::Duration};
 
 use futures::{StreamExt, poll};
-use process_io::{Event, Limits, Overflow, ProcessIOWrapper, ProcessIo, ReadSource, Source};
+use process_io::{Event, Limits, Overflow, ProcessIOWrapper, ProcessIo, ReadSource, Recv, Source};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{GENEROUS, assert_bytes, child, pattern, within};
@@ -26,13 +26,14 @@ async fn events(io: &mut ProcessIo) -> [Vec<u8>; 2] {
             Event::Stdout(piece) => got[0].extend_from_slice(&piece),
             Event::Stderr(piece) => got[1].extend_from_slice(&piece),
             Event::Exit(_) => return got,
+            _ => {}
         }
     }
 }
 
 async fn received(io: &mut ProcessIo, source: Source) -> Vec<u8> {
     let mut got = Vec::new();
-    while let Some(piece) = within(io.recv(source)).await.unwrap() {
+    while let Recv::Data(piece) = within(io.recv(source)).await.unwrap() {
         got.extend_from_slice(&piece);
     }
     got
@@ -294,6 +295,7 @@ mod a_future_is_cancelled {
                     Event::Stdout(piece) => got.extend_from_slice(&piece),
                     Event::Stderr(piece) => panic!("{piece:?}"),
                     Event::Exit(status) => break assert!(status.success()),
+                    _ => {}
                 },
                 Poll::Pending => tokio::task::yield_now().await,
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use process_io::{
-    DEFAULT_DRAIN_CAP, DEFAULT_DRAIN_IDLE, Drain, Event, ProcessIo, Signal, Source,
+    DEFAULT_DRAIN_CAP, DEFAULT_DRAIN_IDLE, Drain, Event, ProcessIo, Recv, Signal, Source,
     transport::memory::{self, Child, PIPE_CAPACITY},
 };
 use tokio::{
@@ -31,11 +31,25 @@ async fn a_conversation() {
         let (out, err) = (format!("it is {i}"), format!("asked for {i}"));
         child.stdout.write_all(out.as_bytes()).await.unwrap();
         child.stderr.write_all(err.as_bytes()).await.unwrap();
-        assert_eq!(within(io.recv(Source::Stdout)).await.unwrap().unwrap(), out);
-        assert_eq!(within(io.recv(Source::Stderr)).await.unwrap().unwrap(), err);
+        assert_eq!(
+            within(io.recv(Source::Stdout))
+                .await
+                .unwrap()
+                .data()
+                .unwrap(),
+            out
+        );
+        assert_eq!(
+            within(io.recv(Source::Stderr))
+                .await
+                .unwrap()
+                .data()
+                .unwrap(),
+            err
+        );
     }
     child.exit(0);
-    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), None);
+    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), Recv::Eof);
     assert!(within(io.wait()).await.unwrap().success());
 }
 
@@ -99,10 +113,14 @@ async fn dropped_it_has_exited() {
 async fn a_pipe_it_closes_ends_while_it_lives() {
     let (mut io, mut child) = start();
     child.stdout.shutdown().await.unwrap();
-    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), None);
+    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), Recv::Eof);
     child.stderr.write_all(b"alive").await.unwrap();
     assert_eq!(
-        within(io.recv(Source::Stderr)).await.unwrap().unwrap(),
+        within(io.recv(Source::Stderr))
+            .await
+            .unwrap()
+            .data()
+            .unwrap(),
         "alive"
     );
     assert!(io.wait().now_or_never().is_none());
@@ -193,7 +211,11 @@ async fn what_the_holder_says_comes_at_once() {
         stdout
     });
     assert_eq!(
-        within(io.recv(Source::Stdout)).await.unwrap().unwrap(),
+        within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap(),
         "late"
     );
     assert_eq!(began.elapsed(), early);
@@ -242,8 +264,8 @@ async fn immediate_takes_what_is_there_and_no_more() {
 async fn the_stream_and_recv_give_up_too() {
     let (mut io, child) = start();
     let _held = child.exit_holding(1);
-    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), None);
-    assert_eq!(within(io.recv(Source::Stderr)).await.unwrap(), None);
+    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), Recv::Eof);
+    assert_eq!(within(io.recv(Source::Stderr)).await.unwrap(), Recv::Eof);
     let event = within(io.next()).await.unwrap().unwrap();
     assert!(matches!(event, Event::Exit(status) if status.code() == Some(1)));
     assert!(within(io.next()).await.is_none());

@@ -35,21 +35,31 @@ async fn events_come_in_order_and_from_stdout() {
     let pieces = events.iter().map(|event| match event {
         Event::Stdout(bytes) => &bytes[..],
         Event::Stderr(bytes) => panic!("{bytes:?}"),
-        Event::Exit(_) => &[],
+        _ => &[],
     });
     assert!(pieces.collect::<Vec<_>>().concat() == in_order().as_bytes());
 }
 
 #[tokio::test]
-async fn stderr_has_ended_from_the_start() {
+async fn stderr_is_no_stream_of_its_own() {
     let mut io = ProcessIo::builder(child(&["deaf"]))
         .merge_stderr()
         .spawn()
         .unwrap();
-    assert_eq!(within(io.recv(Source::Stderr)).await.unwrap(), None);
+    let error = within(io.recv(Source::Stderr)).await.unwrap_err();
+    assert!(
+        error.to_string().contains("its stderr is not a pipe"),
+        "{error}"
+    );
+    // That is said once.
+    assert_eq!(within(io.recv(Source::Stderr)).await.unwrap(), Recv::Eof);
     assert_eq!(io.recv_nowait(Source::Stderr).unwrap(), Recv::Eof);
     assert_eq!(
-        within(io.recv(Source::Stdout)).await.unwrap().unwrap(),
+        within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap(),
         "ready\n"
     );
 }

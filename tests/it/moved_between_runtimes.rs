@@ -113,7 +113,11 @@ fn without_a_runtime_what_is_there_is_read_and_then_it_fails() {
         let mut io = runtime.block_on(async { ProcessIo::spawn(child(&["prompt"])).unwrap() });
         runtime.block_on(async {
             assert_eq!(
-                within(io.recv(Source::Stdout)).await.unwrap().unwrap(),
+                within(io.recv(Source::Stdout))
+                    .await
+                    .unwrap()
+                    .data()
+                    .unwrap(),
                 "> "
             );
             within(io.send_line("hello")).await.unwrap();
@@ -127,7 +131,7 @@ fn without_a_runtime_what_is_there_is_read_and_then_it_fails() {
             std::thread::yield_now();
         }
         io = file.into_inner();
-        let received = block_on(io.recv(Source::Stdout)).unwrap().unwrap();
+        let received = block_on(io.recv(Source::Stdout)).unwrap().data().unwrap();
         assert_eq!(received, &answer[..]);
         assert_without_runtime(&block_on(io.recv(Source::Stdout)).unwrap_err());
     }

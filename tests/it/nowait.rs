@@ -343,5 +343,5 @@ async fn it_does_not_take_away_the_wake_up_of_one_that_waits() {
             heard = listener => heard,
         }
     });
-    assert_eq!(heard.await.unwrap().unwrap(), "hello");
+    assert_eq!(heard.await.unwrap().data().unwrap(), "hello");
 }

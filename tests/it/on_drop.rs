@@ -37,7 +37,11 @@ async fn started(command: Command, on_drop: impl Into<OnDrop>) -> ProcessIo {
 }
 
 async fn ready(mut io: ProcessIo) -> ProcessIo {
-    let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let said = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert_eq!(said, "ready\n");
     io
 }
@@ -277,7 +281,10 @@ async fn by_real_time() {
     let ladder = Ladder::new().signal(Signal::TERM, SHORT);
     let run = ProcessIo::builder(child(&["trap-term"])).on_drop(ladder);
     let mut io = run.spawn().unwrap();
-    assert_eq!(io.recv(Source::Stdout).await.unwrap().unwrap(), "ready\n");
+    assert_eq!(
+        io.recv(Source::Stdout).await.unwrap().data().unwrap(),
+        "ready\n"
+    );
     tokio::time::advance(NEVER).await;
     let pid = io.id().unwrap();
     drop(io);

@@ -35,7 +35,10 @@ async fn every_packet_is_read_when_it_is_there() {
             within(io.send(".")).await.unwrap();
             io = await_packets(io, source);
             for packet in PACKETS {
-                assert_eq!(within(io.recv(source)).await.unwrap().unwrap(), packet);
+                assert_eq!(
+                    within(io.recv(source)).await.unwrap().data().unwrap(),
+                    packet
+                );
             }
         }
         for _ in 0..3 {

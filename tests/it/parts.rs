@@ -163,6 +163,7 @@ async fn over_the_pipes_of_a_tokio_child() {
             Event::Stdout(bytes) => out.extend_from_slice(&bytes),
             Event::Stderr(bytes) => err.extend_from_slice(&bytes),
             Event::Exit(status) => code = status.code(),
+            _ => {}
         }
     }
     assert_bytes(out, pattern(300_000));
@@ -187,7 +188,11 @@ async fn errors_call_it_by_its_name() {
 async fn a_tokio_child_is_killed_on_drop() {
     let mut io = started_by_tokio(&["deaf"]);
     assert_eq!(
-        within(io.recv(Source::Stdout)).await.unwrap().unwrap(),
+        within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap(),
         "ready\n"
     );
     let pid = io.id().unwrap();
@@ -263,11 +268,15 @@ async fn the_error_of_a_reader_surfaces_in_every_way_of_reading() {
 
     let mut io = broken();
     assert_eq!(
-        within(io.recv(Source::Stdout)).await.unwrap().unwrap(),
+        within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap(),
         "so far"
     );
     is_it(&within(io.recv(Source::Stdout)).await.unwrap_err());
-    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), None);
+    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), Recv::Eof);
 
     let mut io = broken();
     let received = within(io.recv_for(Source::Stdout, GENEROUS)).await.unwrap();
@@ -331,7 +340,7 @@ async fn dropped_it_is_killed_once() {
 async fn streams_that_are_not_given_have_ended() {
     let (process, tell, _) = told();
     let mut io = ProcessIo::from_parts(Parts::new(process));
-    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), None);
+    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), Recv::Eof);
     assert_eq!(io.recv_nowait(Source::Stderr).unwrap(), Recv::Eof);
     assert!(within(io.send("x")).await.unwrap_err().is_broken_pipe());
     tell.send(1).unwrap();

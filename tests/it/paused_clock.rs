@@ -28,7 +28,10 @@ async fn a_shutdown_of_a_child_that_listens() {
 async fn a_shutdown_of_a_child_that_does_not() {
     for _ in 0..5 {
         let mut io = ProcessIo::spawn(child(&["trap-term"])).unwrap();
-        assert_eq!(io.recv(Source::Stdout).await.unwrap().unwrap(), "ready\n");
+        assert_eq!(
+            io.recv(Source::Stdout).await.unwrap().data().unwrap(),
+            "ready\n"
+        );
         let report = io.shutdown(Ladder::default()).await.unwrap();
         assert_eq!(report.ended_by(), Some(Step::Signal(Signal::KILL)));
         assert_eq!(report.status.signal(), Some(9));
@@ -79,7 +82,10 @@ async fn a_time_out() {
 #[tokio::test(start_paused = true)]
 async fn the_time_of_a_step_is_that_of_the_runtime() {
     let mut io = ProcessIo::spawn(child(&["trap-term"])).unwrap();
-    assert_eq!(io.recv(Source::Stdout).await.unwrap().unwrap(), "ready\n");
+    assert_eq!(
+        io.recv(Source::Stdout).await.unwrap().data().unwrap(),
+        "ready\n"
+    );
     let ladder = Ladder::new().signal(Signal::TERM, HOUR);
     let report = io.shutdown(ladder).await.unwrap();
     assert!(report.steps[0].took >= HOUR, "{report:?}");

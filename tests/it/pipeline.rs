@@ -3,7 +3,7 @@
 use std::fs;
 
 use futures::TryStreamExt;
-use process_io::{Command, Event, Limits, Overflow, ProcessIo, Redirect, Source, Stage};
+use process_io::{Command, Event, Limits, Overflow, ProcessIo, Recv, Redirect, Source, Stage};
 
 #[cfg(unix)]
 use crate::support::sh;
@@ -160,7 +160,7 @@ async fn the_stderr_of_every_stage_is_read_whatever_is_awaited() {
         assert_bytes(&stage.stderr, pattern(500_000));
     }
     let mut io = run().spawn().unwrap();
-    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), None);
+    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), Recv::Eof);
     let mut io = run().spawn().unwrap();
     let mut bytes = [0; 3];
     while let Some((stage, event)) = within(io.stage_events().try_next()).await.unwrap() {

@@ -49,7 +49,7 @@ async fn wait_reads_both_streams() {
     assert!(within(io.wait()).await.unwrap().success());
     for source in [Source::Stderr, Source::Stdout] {
         let mut got = Vec::new();
-        while let Some(piece) = within(io.recv(source)).await.unwrap() {
+        while let Recv::Data(piece) = within(io.recv(source)).await.unwrap() {
             got.extend_from_slice(&piece);
         }
         assert_bytes(got, pattern(LARGE));
@@ -85,7 +85,11 @@ async fn input_and_output_move_together() {
 #[tokio::test]
 async fn recv_drains_the_other_stream() {
     let mut io = stderr_first();
-    let first = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let first = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert_eq!(first, pattern(5));
     assert_stderr_kept(io).await;
 }
@@ -93,7 +97,11 @@ async fn recv_drains_the_other_stream() {
 #[tokio::test]
 async fn recv_of_stderr_drains_stdout() {
     let mut io = spawn(&["write", "out", &LARGE.to_string(), "err", "5"]);
-    let first = within(io.recv(Source::Stderr)).await.unwrap().unwrap();
+    let first = within(io.recv(Source::Stderr))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert_eq!(first, pattern(5));
     assert_bytes(within(io.output()).await.unwrap().stdout, pattern(LARGE));
 }
@@ -138,7 +146,7 @@ async fn reads_write_what_is_queued() {
     assert_eq!(io.queued(), LARGE);
     io.close_stdin();
     let mut got = Vec::new();
-    while let Some(piece) = within(io.recv(Source::Stdout)).await.unwrap() {
+    while let Recv::Data(piece) = within(io.recv(Source::Stdout)).await.unwrap() {
         got.extend_from_slice(&piece);
     }
     assert_bytes(got, pattern(LARGE));
@@ -254,7 +262,7 @@ async fn block_on_one_stream_leaves_the_other_moving() {
     let mut got = Vec::new();
     within(async {
         while got.len() < LARGE {
-            got.extend_from_slice(&io.recv(Source::Stderr).await.unwrap().unwrap());
+            got.extend_from_slice(&io.recv(Source::Stderr).await.unwrap().data().unwrap());
         }
     })
     .await;
@@ -297,7 +305,13 @@ mod growth {
 
         let mut got = Vec::new();
         while (got.len() as u64) < 2 * HELD {
-            got.extend_from_slice(&within(io.recv(Source::Stdout)).await.unwrap().unwrap());
+            got.extend_from_slice(
+                &within(io.recv(Source::Stdout))
+                    .await
+                    .unwrap()
+                    .data()
+                    .unwrap(),
+            );
         }
         assert_bytes(&got, pattern(got.len()));
     }

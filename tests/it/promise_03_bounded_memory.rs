@@ -162,7 +162,13 @@ async fn a_send_that_fails_at_the_limit_goes_on_once_there_is_room() {
     while let Err(error) = sent {
         assert_limit(&error);
         errors += 1;
-        got.extend_from_slice(&within(io.recv(Source::Stdout)).await.unwrap().unwrap());
+        got.extend_from_slice(
+            &within(io.recv(Source::Stdout))
+                .await
+                .unwrap()
+                .data()
+                .unwrap(),
+        );
         sent = within(io.send("")).await;
     }
     assert!(errors > 0);
@@ -178,11 +184,17 @@ async fn a_recv_of_one_stream_fails_at_the_limit_of_the_other() {
     let (mut got, mut errors) = (Vec::new(), 0);
     let first = loop {
         match within(io.recv(Source::Stderr)).await {
-            Ok(piece) => break piece.unwrap(),
+            Ok(piece) => break piece.data().unwrap(),
             Err(error) => {
                 assert_limit(&error);
                 errors += 1;
-                got.extend_from_slice(&within(io.recv(Source::Stdout)).await.unwrap().unwrap());
+                got.extend_from_slice(
+                    &within(io.recv(Source::Stdout))
+                        .await
+                        .unwrap()
+                        .data()
+                        .unwrap(),
+                );
             }
         }
     };

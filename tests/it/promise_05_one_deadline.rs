@@ -203,7 +203,7 @@ async fn wait_fails_every_time_and_takes_nothing() {
             assert_eq!(error.output().unwrap().stdout, "so far");
         }
         let received = within(io.recv(Source::Stdout)).await.unwrap();
-        assert_eq!(received.unwrap(), "so far");
+        assert_eq!(received.data().unwrap(), "so far");
     }
 }
 

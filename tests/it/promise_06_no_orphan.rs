@@ -115,11 +115,19 @@ async fn dropped_while_a_time_out_is_on_its_way_down() {
     for kill_on_drop in [false, true] {
         let run = ProcessIo::builder(sh(script)).kill_on_drop(kill_on_drop);
         let mut io = run.spawn().unwrap();
-        let ready = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+        let ready = within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         assert_eq!(ready, "ready\n");
         io.set_ladder(Ladder::new().signal(Signal::TERM, NEVER));
         io.set_deadline(tokio::time::Instant::now());
-        let asked = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+        let asked = within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         assert_eq!(asked, "asked\n");
         let pid = io.id().unwrap();
         assert_drop(io, pid);

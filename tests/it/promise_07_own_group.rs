@@ -13,7 +13,11 @@ mod number {
 
     /// The two numbers of `pid P pgid G`, which the child says first.
     async fn ids(io: &mut ProcessIo) -> (u32, u32) {
-        let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+        let said = within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         let said = String::from_utf8(said.into()).unwrap();
         let words: Vec<&str> = said.split_whitespace().collect();
         assert_eq!((words[0], words[2]), ("pid", "pgid"), "{said}");
@@ -68,7 +72,11 @@ mod tree {
     const GONE: [&str; 4] = ["do", "grandchild", "exit", "4"];
 
     async fn grandchild(io: &mut ProcessIo) -> u32 {
-        let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+        let said = within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         let said = String::from_utf8(said.into()).unwrap();
         let pid = said.trim().parse().unwrap();
         assert!(is_alive(pid));

@@ -23,7 +23,11 @@ fn spawn(args: &[&str]) -> ProcessIo {
 
 /// The child has come to the end of its input, and this is what it got.
 async fn assert_heard(mut io: ProcessIo, bytes: &[u8]) {
-    let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let said = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert_eq!(said, report(bytes));
     assert!(within(io.wait()).await.unwrap().success());
 }
@@ -98,7 +102,11 @@ async fn dropping_the_sending_half_closes_it() {
     let (mut send, mut recv) = spawn(&["sink"]).into_split();
     within(send.send("abc")).await.unwrap();
     drop(send);
-    let said = within(recv.recv(Source::Stdout)).await.unwrap().unwrap();
+    let said = within(recv.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert_eq!(said, report(b"abc"));
     assert!(within(recv.wait()).await.unwrap().success());
 }
@@ -201,7 +209,11 @@ mod closed_by_the_child {
     #[tokio::test]
     async fn sending_to_it_breaks_the_pipe() {
         let mut io = spawn(&["close-stdin"]);
-        let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+        let said = within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         assert_eq!(said, "closed\n");
         // A child that another test is just starting may hold the pipe for a moment.
         let error = within(async {
@@ -222,7 +234,11 @@ mod closed_by_the_child {
     async fn its_output_goes_on() {
         let script = "exec 0<&-; echo closed; sleep 0.1; echo more; echo err >&2; exit 3";
         let mut io = ProcessIo::spawn(sh(script)).unwrap();
-        let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+        let said = within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         assert_eq!(said, "closed\n");
         let error = within(io.send(pattern(LARGE))).await.unwrap_err();
         assert!(error.is_broken_pipe(), "{error}");

@@ -57,7 +57,11 @@ async fn one_byte_at_a_time() {
     let mut io = echo();
     for byte in hard() {
         within(io.send(vec![byte])).await.unwrap();
-        let back = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+        let back = within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         assert_eq!(back[..], [byte]);
     }
 }

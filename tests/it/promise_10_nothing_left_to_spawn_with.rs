@@ -133,7 +133,11 @@ async fn descriptors_run_out_with_other_children_running() {
     assert!(running.len() > 3);
     for io in &mut running {
         within(io.send("hello")).await.unwrap();
-        let back = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+        let back = within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         assert_eq!(back, "hello");
     }
     // Dropping children has to work without a descriptor to spare.

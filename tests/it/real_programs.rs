@@ -385,7 +385,7 @@ mod git {
                 let mut rest = Vec::new();
                 while rest.len() <= data.len() {
                     let piece = within(io.recv(Source::Stdout)).await.unwrap();
-                    rest.extend_from_slice(&piece.expect("more of it"));
+                    rest.extend_from_slice(&piece.data().expect("more of it"));
                 }
                 assert_eq!(rest.pop(), Some(b'\n'));
                 assert_bytes(rest, data);

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use process_io::{Control, Drain, Error, Ladder, ProcessIo, Signal, Source};
+use process_io::{Control, Drain, Error, Ladder, ProcessIo, Recv, Signal, Source};
 use rustix::process::{Pid, WaitOptions, wait, waitpid};
 
 use crate::support::{
@@ -68,7 +68,7 @@ async fn every_wait_tells_it() {
         assert_lost(&within(io.shutdown(Ladder::default())).await.unwrap_err());
 
         let (mut io, _) = stolen(seen).await;
-        assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), None);
+        assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), Recv::Eof);
         assert_lost(&within(io.output()).await.unwrap_err());
 
         let (io, control) = stolen(seen).await;

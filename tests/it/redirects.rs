@@ -135,7 +135,7 @@ async fn what_is_no_pipe_has_ended() {
         .stdout(Redirect::Null)
         .spawn()
         .unwrap();
-    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), None);
+    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), Recv::Eof);
     assert_eq!(io.recv_nowait(Source::Stdout).unwrap(), Recv::Eof);
     assert_eq!(io.recv_nowait(Source::Stderr).unwrap(), Recv::Empty);
 }

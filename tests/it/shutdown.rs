@@ -36,7 +36,11 @@ async fn ready(command: Command) -> ProcessIo {
 }
 
 async fn ready_in(mut io: ProcessIo) -> ProcessIo {
-    let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let said = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert_eq!(said, "ready\n");
     io
 }

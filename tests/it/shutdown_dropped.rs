@@ -4,7 +4,7 @@
 use std::{os::unix::process::ExitStatusExt, time::Duration};
 
 use futures::poll;
-use process_io::{Ladder, ProcessIo, Signal, Source, Step};
+use process_io::{Ladder, ProcessIo, Recv, Signal, Source, Step};
 
 use crate::support::{assert_bytes, child, eventually, is_alive, pattern, sh, within};
 
@@ -110,7 +110,7 @@ async fn the_handle_still_gives_output_and_status() {
             let status = within(io.wait()).await.unwrap();
             for source in [Source::Stdout, Source::Stderr] {
                 let mut all = Vec::new();
-                while let Some(piece) = within(io.recv(source)).await.unwrap() {
+                while let Recv::Data(piece) = within(io.recv(source)).await.unwrap() {
                     all.extend_from_slice(&piece);
                 }
                 assert_bytes(all, pattern(LARGE));

@@ -202,7 +202,7 @@ async fn pipes_that_are_held_are_let_go_of() {
     assert_eq!(report.unwrap().elapsed, Duration::ZERO);
     assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
     assert!(io.pipes_held());
-    let said = io.recv(Source::Stdout).await.unwrap().unwrap();
+    let said = io.recv(Source::Stdout).await.unwrap().data().unwrap();
     assert_eq!(said, "last words");
     drop(held);
 }
@@ -234,7 +234,7 @@ async fn a_child_that_outlives_sigkill_is_given_up() {
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.contains("has not exited"), "{source}");
     assert!(io.wait().now_or_never().unwrap().is_err());
-    let said = io.recv(Source::Stdout).await.unwrap().unwrap();
+    let said = io.recv(Source::Stdout).await.unwrap().data().unwrap();
     assert_eq!(said, "still here");
     assert_eq!(child.signalled().await, Signal::TERM);
     assert_eq!(child.signalled().await, Signal::KILL);

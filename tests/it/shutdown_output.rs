@@ -5,7 +5,7 @@ use std::{os::unix::process::ExitStatusExt, time::Duration};
 
 use futures::{FutureExt, StreamExt, poll, stream};
 use process_io::{
-    Command, Drain, Input, Ladder, Limits, Overflow, ProcessIo, Report, Signal, Source, Step,
+    Command, Drain, Input, Ladder, Limits, Overflow, ProcessIo, Recv, Report, Signal, Source, Step,
 };
 use tokio::task::yield_now;
 
@@ -56,7 +56,7 @@ async fn line(io: &mut ProcessIo) -> Option<String> {
 /// Takes all of a stream, to its end.
 async fn rest(io: &mut ProcessIo, source: Source) -> Vec<u8> {
     let mut all = Vec::new();
-    while let Some(piece) = within(io.recv(source)).await.unwrap() {
+    while let Recv::Data(piece) = within(io.recv(source)).await.unwrap() {
         all.extend_from_slice(&piece);
     }
     all
@@ -103,7 +103,11 @@ async fn what_it_wrote_before_it_was_killed_is_there() {
     let script = format!("trap '' TERM; \"$0\" write out {n} err {n}; exec sleep 300");
     let mut io = ProcessIo::spawn(sh_with_child(&script)).unwrap();
     // The rest has to be read before it can come to its sleep.
-    let first = within(io.recv(Source::Stderr)).await.unwrap().unwrap();
+    let first = within(io.recv(Source::Stderr))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     let report = shutdown(&mut io, Ladder::new().signal(Signal::TERM, SHORT)).await;
     assert_eq!(report.status.signal(), Some(9));
     assert_bytes(rest(&mut io, Source::Stdout).await, pattern(n));
@@ -153,7 +157,11 @@ async fn an_input_without_end_is_cut_when_stdin_is_closed() {
     let input = Input::stream(stream::iter(["one chunk"]).chain(stream::pending()));
     let run = ProcessIo::builder(child(&["cat"])).input(input);
     let mut io = run.spawn().unwrap();
-    let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let said = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert_eq!(said, "one chunk");
     let report = shutdown(&mut io, gentle()).await;
     assert_eq!(report.ended_by(), Some(Step::CloseStdin), "{report}");

@@ -21,7 +21,7 @@ async fn halves_work_at_the_same_time_in_one_task() {
         send.close_stdin();
     };
     let reader = async {
-        while let Some(piece) = recv.recv(Source::Stdout).await.unwrap() {
+        while let Recv::Data(piece) = recv.recv(Source::Stdout).await.unwrap() {
             heard.extend_from_slice(&piece);
         }
     };
@@ -51,6 +51,7 @@ async fn two_tasks() {
                 Event::Stdout(bytes) => heard.extend_from_slice(&bytes),
                 Event::Stderr(bytes) => panic!("{bytes:?}"),
                 Event::Exit(status) => assert!(status.success()),
+                _ => {}
             }
         }
         (recv, heard)
@@ -116,7 +117,11 @@ async fn dropping_the_sending_half_closes_stdin() {
     let (mut send, mut recv) = spawn(&["sink"]).into_split();
     within(send.send("four")).await.unwrap();
     drop(send);
-    let answer = within(recv.recv(Source::Stdout)).await.unwrap().unwrap();
+    let answer = within(recv.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert!(answer.starts_with(b"4 "), "{answer:?}");
     assert!(within(recv.wait()).await.unwrap().success());
 }
@@ -141,7 +146,11 @@ async fn the_child_is_killed_with_the_second_half() {
     for send_first in [true, false] {
         let mut io = spawn(&["deaf"]);
         assert_eq!(
-            within(io.recv(Source::Stdout)).await.unwrap().unwrap(),
+            within(io.recv(Source::Stdout))
+                .await
+                .unwrap()
+                .data()
+                .unwrap(),
             "ready\n"
         );
         let pid = io.id().unwrap();
@@ -180,7 +189,7 @@ async fn either_half_moves_all_the_pipes() {
     within(send.send(data.clone())).await.unwrap();
     send.close_stdin();
     let mut heard = Vec::new();
-    while let Some(piece) = within(recv.recv(Source::Stdout)).await.unwrap() {
+    while let Recv::Data(piece) = within(recv.recv(Source::Stdout)).await.unwrap() {
         heard.extend_from_slice(&piece);
     }
     assert_bytes(heard, [data.clone(), data.clone()].concat());
@@ -189,7 +198,11 @@ async fn either_half_moves_all_the_pipes() {
     within(send.feed(data.clone().into())).await.unwrap();
     let (mut heard, mut len) = (Vec::new(), data.len());
     while heard.len() < len {
-        let piece = within(recv.recv(Source::Stdout)).await.unwrap().unwrap();
+        let piece = within(recv.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         if heard.is_empty() {
             // What is queued from here on is written by the other half.
             send.start_send_unpin("the end".into()).unwrap();
@@ -207,7 +220,11 @@ async fn a_sending_half_that_is_dropped_closes_stdin_after_what_is_queued() {
     let (mut send, mut recv) = spawn(&["sink"]).into_split();
     within(send.feed(data.into())).await.unwrap();
     drop(send);
-    let answer = within(recv.recv(Source::Stdout)).await.unwrap().unwrap();
+    let answer = within(recv.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert!(answer.starts_with(b"1000000 "), "{answer:?}");
 
     let (mut send, recv) = spawn(&["sink"]).into_split();
@@ -244,7 +261,13 @@ async fn a_limit_of_the_output_does_not_fail_the_sending_half() {
         while heard.len() < data.len() {
             // Not at once, so that there is more than the limit allows.
             tokio::task::yield_now().await;
-            heard.extend_from_slice(&within(recv.recv(Source::Stdout)).await.unwrap().unwrap());
+            heard.extend_from_slice(
+                &within(recv.recv(Source::Stdout))
+                    .await
+                    .unwrap()
+                    .data()
+                    .unwrap(),
+            );
         }
         heard
     };

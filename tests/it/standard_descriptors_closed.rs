@@ -80,7 +80,11 @@ async fn steps(which: &[i32]) -> Vec<(&'static str, Vec<String>, String)> {
 
     let mut io = ProcessIo::spawn(child(&["cat"])).unwrap();
     within(io.send("text")).await.unwrap();
-    let answer = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let answer = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     see("pipes", &closed, &answer).await;
     within(io.send("text")).await.unwrap();
     let mut splicing = Box::pin(io.splice_to(Source::Stdout, file.as_fd()));
@@ -109,7 +113,11 @@ async fn steps(which: &[i32]) -> Vec<(&'static str, Vec<String>, String)> {
 
     let say = ProcessIo::builder(child(&["say", "err", "wrong", "out", "text"]));
     let mut io = say.stderr(Redirect::Null).spawn().unwrap();
-    let text = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let text = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     see("an output to nowhere", &closed, &text).await;
     seen
 }

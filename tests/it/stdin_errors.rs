@@ -184,7 +184,7 @@ async fn an_exchange_fails_with_it() {
         "{error}"
     );
     let kept = io.recv(process_io::Source::Stdout).now_or_never();
-    assert_eq!(kept.unwrap().unwrap().unwrap(), "what came");
+    assert_eq!(kept.unwrap().unwrap().data().unwrap(), "what came");
 }
 
 /// A flush that fails loses what the writer had taken.

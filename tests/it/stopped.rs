@@ -118,7 +118,11 @@ async fn what_it_has_started_too() {
         let ladder = Ladder::new().signal(Signal::TERM, NEVER);
         let report = within(io.shutdown(ladder)).await.unwrap();
         assert_eq!(report.ended_by(), Some(Step::Signal(Signal::TERM)));
-        let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+        let said = within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         // `timeout` passes on what it gets, so that its child may be asked twice.
         assert!(said.starts_with(b"asked\n"), "{said:?}");
         mark.is_gone(before).await;

@@ -30,7 +30,9 @@ async fn drain(io: &mut ProcessIo) -> (Vec<u8>, Vec<u8>, Vec<(usize, Option<i32>
                 assert!(!bytes.is_empty());
                 err.extend_from_slice(&bytes);
             }
+            Event::Eof(_) => items -= 1,
             Event::Exit(status) => exits.push((items, status.code())),
+            _ => {}
         }
     }
     (out, err, exits, items)

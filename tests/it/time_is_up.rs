@@ -29,7 +29,7 @@ async fn assert_over(script: &str, cancelled: bool, drain: Drain, ladder: Ladder
         .drain(drain);
     let mut io = run.ladder(ladder).spawn().unwrap();
     let said = within(io.recv(Source::Stdout)).await.unwrap();
-    assert!(said.is_some());
+    assert!(said.data().is_some());
     let start = Instant::now();
     match cancelled {
         true => {

@@ -41,7 +41,11 @@ async fn recv_timeout_is_early_with_data() {
 async fn recv_timeout_is_empty_when_the_time_is_up() {
     let mut io = spawn(&["deaf"]);
     assert_eq!(
-        within(io.recv(Source::Stdout)).await.unwrap().unwrap(),
+        within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap(),
         "ready\n"
     );
     let start = Instant::now();
@@ -110,7 +114,11 @@ async fn recv_for_is_a_hard_bound_on_a_flood() {
         .limits(Limits::default().stdout(1 << 30, Overflow::Fail))
         .spawn()
         .unwrap();
-    let first = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let first = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     let start = Instant::now();
     let received = io.recv_for(Source::Stdout, SHORT).await.unwrap();
     took_about(start, SHORT);
@@ -258,7 +266,11 @@ async fn recv_until_quiet_is_a_hard_bound_on_a_flood() {
         .limits(Limits::default().stdout(1 << 30, Overflow::Fail))
         .spawn()
         .unwrap();
-    let first = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let first = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     let start = Instant::now();
     let received = io
         .recv_until_quiet(Source::Stdout, GENEROUS, SHORT)

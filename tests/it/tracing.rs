@@ -289,6 +289,7 @@ async fn of_halves_that_are_dropped() {
             got += within(recv.recv(Source::Stdout))
                 .await
                 .unwrap()
+                .data()
                 .unwrap()
                 .len();
         }

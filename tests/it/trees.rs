@@ -155,7 +155,7 @@ async fn a_leader_that_has_joined_our_group_dies_alone() {
     for way in [Way::Drop, Way::KillTree, Way::Shutdown, Way::TimeOut] {
         let mut io = ProcessIo::spawn(child(&["join-parent"])).unwrap();
         let said = within(io.recv(Source::Stdout)).await.unwrap();
-        assert_eq!(said.unwrap(), "joined\n");
+        assert_eq!(said.data().unwrap(), "joined\n");
         let pid = io.id().unwrap();
         let kept = way.end(io).await;
         eventually(&format!("{way:?}"), || !is_alive(pid)).await;

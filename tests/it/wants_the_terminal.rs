@@ -4,7 +4,7 @@
 use std::{io, os::unix::process::ExitStatusExt, pin::pin, time::Duration};
 
 use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, poll};
-use process_io::{Error, Ladder, ProcessIOWrapper, ProcessIo, Signal, Source};
+use process_io::{Error, Ladder, ProcessIOWrapper, ProcessIo, Recv, Signal, Source};
 use tokio::io::AsyncReadExt;
 use tokio_util::codec::{LinesCodec, LinesCodecError};
 
@@ -183,14 +183,18 @@ async fn a_half_tells() {
     }
     let (_send, mut recv) = go(ProcessIo::spawn(sh(READS.0))).into_split();
     let task = tokio::spawn(async move {
-        while recv.recv(Source::Stdout).await?.is_some() {}
+        while let Recv::Data(_) = recv.recv(Source::Stdout).await? {}
         Ok(())
     });
     assert_tells(&within(task).await.unwrap().unwrap_err(), READS.1);
 }
 
 async fn take(io: &mut ProcessIo) {
-    let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let said = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert_eq!(said, "before\n");
 }
 

@@ -253,7 +253,11 @@ async fn usage_is_known_after_the_end() {
 async fn a_grandchild_of_the_first_moment_is_in_the_job() {
     for _ in 0..5 {
         let mut io = ProcessIo::spawn(child(&["do", "grandchild-quietly", "exit", "0"])).unwrap();
-        let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+        let said = within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         let grandchild = String::from_utf8(said.into())
             .unwrap()
             .trim()
@@ -270,7 +274,11 @@ async fn a_grandchild_of_the_first_moment_is_in_the_job() {
 async fn with_grandchild(run: fn(Builder) -> Builder, rest: &[&str]) -> (ProcessIo, u32) {
     let steps = [&["do", "grandchild-quietly"], rest].concat();
     let mut io = run(ProcessIo::builder(child(&steps))).spawn().unwrap();
-    let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let said = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     let pid = String::from_utf8(said.into()).unwrap();
     (io, pid.trim().parse().unwrap())
 }
@@ -476,7 +484,11 @@ fn idle_children_leave_the_blocking_pool_alone() {
         }
         for io in &mut children {
             assert_eq!(
-                within(io.recv(Source::Stdout)).await.unwrap().unwrap(),
+                within(io.recv(Source::Stdout))
+                    .await
+                    .unwrap()
+                    .data()
+                    .unwrap(),
                 "word"
             );
         }

@@ -323,7 +323,11 @@ async fn it_gives_the_handle_back_with_what_was_not_read() {
     within(file.read_exact(&mut start)).await.unwrap();
     assert_eq!(start, pattern(10)[..]);
     let mut io = file.into_inner();
-    let next = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let next = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert_eq!(next[..5], pattern(1000)[10..15]);
     let mut file = ProcessIOWrapper::from(io);
     let rest = [&next[..], &read_all(&mut file).await].concat();
@@ -356,7 +360,11 @@ async fn given_back_it_has_the_limits_it_had() {
     let error = within(io.wait()).await.unwrap_err();
     assert!(error.is_limit(), "{error:?}");
     assert_eq!(
-        within(io.recv(Source::Stderr)).await.unwrap().unwrap(),
+        within(io.recv(Source::Stderr))
+            .await
+            .unwrap()
+            .data()
+            .unwrap(),
         data[..1001]
     );
 }
@@ -376,7 +384,11 @@ async fn a_piece_read_in_part_stays_with_its_stream() {
     assert_eq!(read_all(&mut file).await, b"from stdout");
     let mut io = file.into_inner();
     assert_eq!(
-        within(io.recv(Source::Stderr)).await.unwrap().unwrap(),
+        within(io.recv(Source::Stderr))
+            .await
+            .unwrap()
+            .data()
+            .unwrap(),
         "stderr"
     );
 }

@@ -180,6 +180,8 @@ impl PipeReader {
 pub(crate) struct PipeWriter {
     fd: AsyncFd<Private>,
     grown: Option<Grown>,
+    /// The reactor was made to forget that the pipe takes something, and is not to be asked before the pipe has been.
+    forgotten: bool,
 }
 
 impl PipeWriter {
@@ -188,7 +190,28 @@ impl PipeWriter {
         Ok(Self {
             grown: capacity.map(|capacity| Grown::fixed(&fd, capacity)),
             fd: register(Private::new(fd), Interest::WRITABLE)?,
+            forgotten: false,
         })
+    }
+
+    /// Resolves when no process has the read end.
+    pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !has_no_reader(self.fd.get_ref()) {
+            match self.fd.poll_write_ready(cx) {
+                Poll::Ready(Ok(mut guard)) => {
+                    guard.clear_ready();
+                    self.forgotten = true;
+                }
+                Poll::Ready(Err(_)) => {
+                    if move_here(&mut self.fd, Interest::WRITABLE).is_err() {
+                        // What is written next tells why.
+                        return Poll::Pending;
+                    }
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(())
     }
 
     /// Writes what the pipe takes, at least one byte.
@@ -197,6 +220,13 @@ impl PipeWriter {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.forgotten {
+            match self.try_write(slices) {
+                // The reactor will tell when that changes.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.forgotten = false,
+                result => return Poll::Ready(result),
+            }
+        }
         loop {
             let mut guard = match self.fd.poll_write_ready(cx) {
                 Poll::Ready(Ok(guard)) => guard,
@@ -235,6 +265,11 @@ impl PipeWriter {
     pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
         self.fd.get_ref().as_fd()
     }
+}
+
+/// What is written would be an error: there is an end, but no reader (`poll(2)`).
+fn has_no_reader(fd: &OwnedFd) -> bool {
+    super::is_ready(fd.as_fd(), rustix::event::PollFlags::empty())
 }
 
 /// A pipe that no child inherits, above the numbers of stdin, stdout and stderr: read end, write end.

@@ -232,6 +232,12 @@ impl PipeWriter {
         Ok((Self(Overlapped::new(ours)?), theirs))
     }
 
+    /// Only a write tells that there is no reader.
+    #[allow(clippy::unused_self)] // As on Unix.
+    pub(crate) fn poll_closed(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+
     /// Writes what the pipe takes, at least one byte.
     pub(crate) fn poll_write(
         &mut self,

@@ -99,7 +99,7 @@ async fn pieces() {
     for cause in CAUSES {
         let (mut io, mut check) = (flood(cause).await, Check::new());
         let error = until_error(async || {
-            check.next(&io.recv(Source::Stdout).await?.expect("an error"));
+            check.next(&io.recv(Source::Stdout).await?.data().expect("an error"));
             Ok(())
         });
         cause.assert_is(&error.await);

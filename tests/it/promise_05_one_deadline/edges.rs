@@ -64,7 +64,7 @@ async fn a_prompt_that_can_never_come_is_not_why_it_ended() {
     let script = "exec >&- 2>&-; exec sleep 60";
     let mut io = ProcessIo::spawn(crate::support::sh(script)).unwrap();
     for source in [Source::Stdout, Source::Stderr] {
-        assert_eq!(within(io.recv(source)).await.unwrap(), None);
+        assert_eq!(within(io.recv(source)).await.unwrap(), Recv::Eof);
     }
     io.set_deadline(Instant::now());
     let error = within(io.expect("never")).await.unwrap_err();

@@ -162,14 +162,14 @@ async fn a_wait_that_is_held_back_is_stopped_in_time() {
         let mut got = Vec::new();
         let error = loop {
             match within(io.recv(Source::Stdout)).await {
-                Ok(piece) => got.extend_from_slice(&piece.expect("an error")),
+                Ok(piece) => got.extend_from_slice(&piece.data().expect("an error")),
                 Err(error) => break error,
             }
         };
         cause.assert_is(&error);
         assert!(got.len() > FULL);
         assert_bytes(&got, pattern(got.len()));
-        assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), None);
+        assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), Recv::Eof);
     }
 }
 
@@ -178,7 +178,7 @@ async fn a_full_buffer_of_the_other_stream_keeps_nobody() {
     for cause in Cause::ALL {
         let mut io = held_back(cause).await;
         cause.assert_is(&within(io.recv(Source::Stderr)).await.unwrap_err());
-        assert_eq!(within(io.recv(Source::Stderr)).await.unwrap(), None);
+        assert_eq!(within(io.recv(Source::Stderr)).await.unwrap(), Recv::Eof);
     }
 }
 
@@ -194,7 +194,11 @@ async fn a_full_buffer_hides_nobody_who_is_still_being_stopped() {
         let limits = Limits::default().stdout(FULL - 1, Overflow::Block);
         let run = ProcessIo::builder(crate::support::sh(script)).limits(limits);
         let mut io = run.spawn().unwrap();
-        let said = within(io.recv(Source::Stderr)).await.unwrap().unwrap();
+        let said = within(io.recv(Source::Stderr))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
         let grandchild = std::str::from_utf8(&said).unwrap().trim().parse().unwrap();
         eventually("the buffer is full", || {
             let _ = io.wait().now_or_never();
@@ -315,7 +319,7 @@ mod out_of_reach {
             let error = within(async {
                 loop {
                     match io.recv(Source::Stdout).await {
-                        Ok(piece) => assert!(piece.is_some(), "the end before the error"),
+                        Ok(piece) => assert!(piece.data().is_some(), "the end before the error"),
                         Err(error) => break error,
                     }
                 }

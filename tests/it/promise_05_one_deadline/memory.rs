@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use process_io::{
-    CancellationToken, Event, Ladder, ProcessIOWrapper, ProcessIo, Signal, Source,
+    CancellationToken, Event, Ladder, ProcessIOWrapper, ProcessIo, Recv, Signal, Source,
     transport::memory::{self, Child},
 };
 use tokio::{
@@ -194,7 +194,7 @@ async fn what_is_in_the_pipe_comes_before_the_error() {
     let mut got = Vec::new();
     let error = loop {
         match within(io.recv(Source::Stdout)).await {
-            Ok(piece) => got.extend_from_slice(&piece.expect("an error")),
+            Ok(piece) => got.extend_from_slice(&piece.data().expect("an error")),
             Err(error) => break error,
         }
     };
@@ -208,7 +208,7 @@ async fn what_is_in_the_pipe_comes_before_the_error() {
         match within(io.next()).await.unwrap() {
             Ok(Event::Stdout(piece)) => got.extend_from_slice(&piece),
             Ok(Event::Stderr(piece)) => assert_eq!(piece, "last words"),
-            Ok(Event::Exit(_)) => panic!("the exit before the error"),
+            Ok(event) => panic!("{event:?} before the error"),
             Err(error) => break error,
         }
     };
@@ -252,7 +252,7 @@ async fn a_window_that_ends_before_the_stop() {
         assert_eq!(error.status().unwrap().code(), Some(3), "{way}");
         assert_eq!(
             within(io.recv(Source::Stdout)).await.unwrap(),
-            None,
+            Recv::Eof,
             "{way}"
         );
     }

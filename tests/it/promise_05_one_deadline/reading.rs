@@ -33,7 +33,7 @@ async fn assert_events(cause: Cause, mut stream: impl Stream<Item = Result<Event
         match within(stream.next()).await.expect("an error") {
             Ok(Event::Stdout(piece)) => stdout.extend_from_slice(&piece),
             Ok(Event::Stderr(piece)) => stderr.extend_from_slice(&piece),
-            Ok(Event::Exit(status)) => panic!("{status} before the error"),
+            Ok(event) => panic!("{event:?} before the error"),
             Err(error) => break error,
         }
     };
@@ -129,11 +129,11 @@ async fn recv() {
     for cause in Cause::ALL {
         let mut io = start(cause).await;
         for (source, text) in [(Source::Stdout, OUT), (Source::Stderr, ERR)] {
-            assert_eq!(within(io.recv(source)).await.unwrap().unwrap(), text);
+            assert_eq!(within(io.recv(source)).await.unwrap().data().unwrap(), text);
             let error = within(io.recv(source)).await.unwrap_err();
             cause.assert_is(&error);
             for _ in 0..2 {
-                assert_eq!(within(io.recv(source)).await.unwrap(), None);
+                assert_eq!(within(io.recv(source)).await.unwrap(), Recv::Eof);
             }
         }
     }
@@ -144,9 +144,9 @@ async fn recv_of_a_half() {
     for cause in Cause::ALL {
         let (_send, mut half) = start_split(cause).await;
         let received = within(half.recv(Source::Stdout)).await.unwrap();
-        assert_eq!(received.unwrap(), OUT);
+        assert_eq!(received.data().unwrap(), OUT);
         cause.assert_is(&within(half.recv(Source::Stdout)).await.unwrap_err());
-        assert_eq!(within(half.recv(Source::Stdout)).await.unwrap(), None);
+        assert_eq!(within(half.recv(Source::Stdout)).await.unwrap(), Recv::Eof);
         cause.assert_is(&within(half.wait()).await.unwrap_err());
     }
 }
@@ -247,7 +247,7 @@ async fn an_exchange_that_fails_keeps_what_came() {
         cause.assert_is(&error);
         assert_eq!(error.output().unwrap().stdout, OUT);
         let kept = within(io.recv(Source::Stdout)).await.unwrap();
-        assert_eq!(kept.unwrap(), OUT);
+        assert_eq!(kept.data().unwrap(), OUT);
     }
 }
 
@@ -331,7 +331,7 @@ async fn expect() {
         assert_eq!(error.output().unwrap().stdout, "far\nhalf");
         // And it is still there.
         let kept = within(io.recv(Source::Stdout)).await.unwrap();
-        assert_eq!(kept.unwrap(), "far\nhalf");
+        assert_eq!(kept.data().unwrap(), "far\nhalf");
     }
 }
 

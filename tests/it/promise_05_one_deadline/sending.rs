@@ -59,7 +59,7 @@ async fn send() {
         assert_eq!(io.queued(), 0, "nobody will ever take it");
         // Not taken: it is still there to be read.
         let said = within(io.recv(Source::Stdout)).await.unwrap();
-        assert_eq!(said.unwrap(), "ready\n");
+        assert_eq!(said.data().unwrap(), "ready\n");
     }
 }
 

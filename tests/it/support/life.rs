@@ -26,7 +26,11 @@ pub(crate) fn runtimes() -> [Runtime; 2] {
 /// A child that ignores SIGTERM and says so; its pid.
 pub(crate) async fn stubborn() -> (ProcessIo, u32) {
     let mut io = ProcessIo::spawn(child(&["trap-term"])).expect("the child starts");
-    let said = within(io.recv(Source::Stdout)).await.unwrap().unwrap();
+    let said = within(io.recv(Source::Stdout))
+        .await
+        .unwrap()
+        .data()
+        .unwrap();
     assert_eq!(said, "ready\n");
     let pid = io.id().unwrap();
     (io, pid)

@@ -50,10 +50,10 @@ impl Way {
             }
             Self::Events => (stdout, stderr) = events(&mut io).await?,
             Self::Recv => {
-                while let Some(piece) = io.recv(Source::Stdout).await? {
+                while let Recv::Data(piece) = io.recv(Source::Stdout).await? {
                     stdout.extend_from_slice(&piece);
                 }
-                while let Some(piece) = io.recv(Source::Stderr).await? {
+                while let Recv::Data(piece) = io.recv(Source::Stderr).await? {
                     stderr.extend_from_slice(&piece);
                 }
             }
@@ -134,6 +134,7 @@ async fn events(
             Event::Stdout(piece) => stdout.extend_from_slice(&piece),
             Event::Stderr(piece) => stderr.extend_from_slice(&piece),
             Event::Exit(_) => break,
+            _ => {}
         }
     }
     assert!(stream.next().await.is_none(), "the exit is the last item");

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use futures::{StreamExt, TryStreamExt, future::try_join_all};
-use process_io::{Event, Limits, Overflow, ProcessIo, Source};
+use process_io::{Event, Limits, Overflow, ProcessIo, Recv, Source};
 
 use super::{SETTLE, done, len, line_len, memory, memory_of};
 use crate::{
@@ -89,7 +89,7 @@ async fn read(job: &Job) -> Result {
     let mut io = ProcessIo::spawn(job.command())?;
     let mut bytes = 0;
     while bytes < job.size {
-        let Some(piece) = io.recv(Source::Stdout).await? else {
+        let Recv::Data(piece) = io.recv(Source::Stdout).await? else {
             break;
         };
         bytes += len(&piece);
