@@ -13,8 +13,8 @@ use tokio::io::AsyncWrite;
 use super::{Handle, ProcessIo};
 use crate::{
     error::{Error, Kind, Result},
-    event::Source,
-    pump::{poll_recv, poll_rest, poll_splice},
+    event::{Recv, Source},
+    pump::{Want, Wants, poll_copied, poll_splice},
     sys::{BorrowedDescriptor, Outlet},
 };
 
@@ -38,6 +38,37 @@ impl ProcessIo {
         W: AsyncWrite + Unpin + ?Sized,
     {
         copy_to(self, source, writer).await
+    }
+
+    /// Writes all that comes from stdout into `stdout` and all that comes from stderr into `stderr`, each as fast as that takes it.
+    /// How many bytes those were. A writer that is slow holds its own stream up, and not the other.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let (mut out, mut err) = (Vec::new(), Vec::new());
+    /// let mut io = ProcessIo::shell("echo out; echo err >&2").spawn()?;
+    /// assert_eq!(io.copy_both_to(&mut out, &mut err).await?, [4, 4]);
+    /// assert_eq!((&out[..], &err[..]), (&b"out\n"[..], &b"err\n"[..]));
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_to`](Self::copy_to).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`copy_to`](Self::copy_to).
+    pub async fn copy_both_to<O, E>(&mut self, stdout: &mut O, stderr: &mut E) -> Result<[u64; 2]>
+    where
+        O: AsyncWrite + Unpin + ?Sized,
+        E: AsyncWrite + Unpin + ?Sized,
+    {
+        copy_both_to(self, stdout, stderr).await
     }
 
     /// As [`copy_to`](Self::copy_to), into a file, a pipe or a socket of this machine, given as its descriptor: on Linux the
@@ -75,7 +106,24 @@ pub(super) async fn copy_to<W>(io: &mut impl Handle, source: Source, writer: &mu
 where
     W: AsyncWrite + Unpin + ?Sized,
 {
-    let mut copy = Copy::new(io, source, writer);
+    let mut copy = Copy::new(io, Way::new(source, writer));
+    poll_fn(|cx| copy.poll(cx)).await
+}
+
+pub(super) async fn copy_both_to<O, E>(
+    io: &mut impl Handle,
+    stdout: &mut O,
+    stderr: &mut E,
+) -> Result<[u64; 2]>
+where
+    O: AsyncWrite + Unpin + ?Sized,
+    E: AsyncWrite + Unpin + ?Sized,
+{
+    let ways = (
+        Way::new(Source::Stdout, stdout),
+        Way::new(Source::Stderr, stderr),
+    );
+    let mut copy = Copy::new(io, ways);
     poll_fn(|cx| copy.poll(cx)).await
 }
 
@@ -88,7 +136,7 @@ pub(super) async fn splice_to(
         Ok(outlet) => outlet,
         Err(error) => return Err(output_error(io, source, error)),
     };
-    let mut copy = Copy::new(io, source, &mut outlet);
+    let mut copy = Copy::new(io, Way::new(source, &mut outlet));
     poll_fn(|cx| copy.poll_splice(cx)).await?;
     poll_fn(|cx| copy.poll(cx)).await
 }
@@ -97,98 +145,204 @@ fn output_error(io: &mut impl Handle, source: Source, error: io::Error) -> Error
     io.with(|io| io.pump.error(Kind::Output(source)).with_source(error))
 }
 
-struct Copy<'a, H: Handle, W: ?Sized> {
+/// What is copied: one stream, or both.
+trait Ways {
+    type Copied;
+
+    /// Writes what there is; the error of a writer, and of which stream. `None` while more is to come.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> std::result::Result<Option<Self::Copied>, (Source, io::Error)>;
+
+    fn wants(&self) -> Wants;
+
+    fn put(&mut self, source: Source, received: Recv);
+
+    /// What has been received and not been written.
+    fn take(&mut self, source: Source) -> Bytes;
+}
+
+struct Copy<'a, H: Handle, W: Ways> {
     io: &'a mut H,
+    ways: W,
+}
+
+impl<'a, H: Handle, W: Ways> Copy<'a, H, W> {
+    fn new(io: &'a mut H, ways: W) -> Self {
+        Self { io, ways }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<W::Copied>> {
+        loop {
+            match self.ways.poll_write(cx) {
+                Ok(Some(copied)) => return Poll::Ready(Ok(copied)),
+                Ok(None) => {}
+                Err((source, error)) => {
+                    return Poll::Ready(Err(output_error(self.io, source, error)));
+                }
+            }
+            let wants = self.ways.wants();
+            let (source, received) =
+                ready!((self.io).poll(cx, |pump, turn| poll_copied(pump, turn, wants)))?;
+            self.ways.put(source, received);
+        }
+    }
+}
+
+impl<H: Handle> Copy<'_, H, Way<'_, Outlet>> {
+    /// All that can be moved on without copying it here.
+    fn poll_splice(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let source = self.ways.source;
+        let rest = Wants::only(source, Want::LATER);
+        loop {
+            let to = &mut *self.ways.writer;
+            match (self.io).poll(cx, |pump, turn| poll_splice(pump, turn, source, to)) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(n)) => self.ways.copied += n,
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Err(output_error(self.io, source, error)));
+                }
+                Poll::Pending => {
+                    match (self.io).poll(cx, |pump, turn| poll_copied(pump, turn, rest)) {
+                        // The exit has just been seen.
+                        Poll::Pending if !self.io.with(|io| io.pump.is_running()) => {}
+                        rest => return rest.map_ok(drop),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a writer has not taken stays in the handle.
+impl<H: Handle, W: Ways> Drop for Copy<'_, H, W> {
+    fn drop(&mut self) {
+        for source in Source::BOTH {
+            let piece = self.ways.take(source);
+            self.io
+                .with(|io| io.pump.reader_mut(source).give_back(piece));
+        }
+    }
+}
+
+/// From one stream into one writer.
+struct Way<'a, W: ?Sized> {
     source: Source,
     writer: &'a mut W,
     /// Received and not yet written.
     piece: Bytes,
+    /// Nothing more comes: it is flushed when all is written.
+    ended: bool,
+    flushed: bool,
     copied: u64,
 }
 
-impl<'a, H: Handle, W: ?Sized> Copy<'a, H, W> {
-    fn new(io: &'a mut H, source: Source, writer: &'a mut W) -> Self {
+impl<'a, W: ?Sized> Way<'a, W> {
+    fn new(source: Source, writer: &'a mut W) -> Self {
         Self {
-            io,
             source,
             writer,
             piece: Bytes::new(),
+            ended: false,
+            flushed: false,
             copied: 0,
         }
     }
 
-    /// All but the stream that is copied goes on.
-    fn poll_rest<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T>> {
-        let source = self.source;
-        let rest = (self.io).poll(cx, |pump, turn| poll_rest(pump, turn, source));
-        rest.map_ok(|never| match never {})
-    }
-
-    fn fail(&mut self, error: io::Error) -> Error {
-        output_error(self.io, self.source, error)
-    }
-}
-
-impl<H: Handle> Copy<'_, H, Outlet> {
-    /// All that can be moved on without copying it here.
-    fn poll_splice(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        loop {
-            let (source, to) = (self.source, &mut *self.writer);
-            match (self.io).poll(cx, |pump, turn| poll_splice(pump, turn, source, to)) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
-                Poll::Ready(Ok(n)) => self.copied += n,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail(error))),
-                Poll::Pending => match self.poll_rest(cx) {
-                    // The exit has just been seen.
-                    Poll::Pending if !self.io.with(|io| io.pump.is_running()) => {}
-                    rest => return rest,
-                },
-            }
+    /// A piece, once the one before is written.
+    fn want(&self) -> Want {
+        match self.piece.is_empty() && !self.ended {
+            true => Want::PIECE,
+            false => Want::LATER,
         }
     }
 }
 
-impl<H: Handle, W: AsyncWrite + Unpin + ?Sized> Copy<'_, H, W> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64>> {
-        let source = self.source;
-        loop {
-            if self.piece.is_empty() {
-                let received =
-                    (self.io).poll(cx, |pump, turn| poll_recv(pump, turn, source, usize::MAX));
-                match ready!(received)?.data() {
-                    Some(piece) => self.piece = piece,
-                    None => {
-                        return match Pin::new(&mut *self.writer).poll_flush(cx) {
-                            Poll::Ready(flushed) => {
-                                Poll::Ready(flushed.map_err(|e| self.fail(e)).map(|()| self.copied))
-                            }
-                            Poll::Pending => self.poll_rest(cx),
-                        };
-                    }
-                }
+impl<W: AsyncWrite + Unpin + ?Sized> Way<'_, W> {
+    /// Writes what there is, until more is wanted or all is done; pending if the writer is slow.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut writer = Pin::new(&mut *self.writer);
+        while !self.piece.is_empty() {
+            let n = ready!(writer.as_mut().poll_write(cx, &self.piece))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            match Pin::new(&mut *self.writer).poll_write(cx, &self.piece) {
-                Poll::Ready(Ok(0)) => {
-                    let error = io::ErrorKind::WriteZero.into();
-                    return Poll::Ready(Err(self.fail(error)));
-                }
-                Poll::Ready(Ok(n)) => {
-                    self.piece.advance(n);
-                    self.copied += n as u64;
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail(error))),
-                // The writer is slow: all else goes on, and the child has to wait.
-                Poll::Pending => return self.poll_rest(cx),
-            }
+            self.piece.advance(n);
+            self.copied += n as u64;
+        }
+        if self.ended && !self.flushed {
+            ready!(writer.poll_flush(cx))?;
+            self.flushed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<W: AsyncWrite + Unpin + ?Sized> Ways for Way<'_, W> {
+    type Copied = u64;
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> std::result::Result<Option<u64>, (Source, io::Error)> {
+        match Way::poll_write(self, cx) {
+            Poll::Ready(Err(error)) => Err((self.source, error)),
+            Poll::Ready(Ok(())) if self.ended => Ok(Some(self.copied)),
+            _ => Ok(None),
+        }
+    }
+
+    fn wants(&self) -> Wants {
+        Wants::only(self.source, self.want())
+    }
+
+    fn put(&mut self, _: Source, received: Recv) {
+        match received.data() {
+            Some(piece) => self.piece = piece,
+            None => self.ended = true,
+        }
+    }
+
+    fn take(&mut self, source: Source) -> Bytes {
+        match source == self.source {
+            true => std::mem::take(&mut self.piece),
+            false => Bytes::new(),
         }
     }
 }
 
-impl<H: Handle, W: ?Sized> Drop for Copy<'_, H, W> {
-    fn drop(&mut self) {
-        let piece = std::mem::take(&mut self.piece);
-        let source = self.source;
-        self.io
-            .with(|io| io.pump.reader_mut(source).give_back(piece));
+impl<O, E> Ways for (Way<'_, O>, Way<'_, E>)
+where
+    O: AsyncWrite + Unpin + ?Sized,
+    E: AsyncWrite + Unpin + ?Sized,
+{
+    type Copied = [u64; 2];
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> std::result::Result<Option<[u64; 2]>, (Source, io::Error)> {
+        let stdout = Ways::poll_write(&mut self.0, cx)?;
+        let stderr = Ways::poll_write(&mut self.1, cx)?;
+        Ok(stdout.zip(stderr).map(<[u64; 2]>::from))
+    }
+
+    fn wants(&self) -> Wants {
+        Wants([self.0.want(), self.1.want()])
+    }
+
+    fn put(&mut self, source: Source, received: Recv) {
+        match source {
+            Source::Stdout => self.0.put(source, received),
+            Source::Stderr => self.1.put(source, received),
+        }
+    }
+
+    fn take(&mut self, source: Source) -> Bytes {
+        match source {
+            Source::Stdout => self.0.take(source),
+            Source::Stderr => self.1.take(source),
+        }
     }
 }

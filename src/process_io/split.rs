@@ -474,6 +474,23 @@ impl RecvHalf {
         copy::copy_to(self, source, writer).await
     }
 
+    /// Copies both streams, each into its writer; see [`ProcessIo::copy_both_to`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ProcessIo::copy_to`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`ProcessIo::copy_to`].
+    pub async fn copy_both_to<O, E>(&mut self, stdout: &mut O, stderr: &mut E) -> Result<[u64; 2]>
+    where
+        O: AsyncWrite + Unpin + ?Sized,
+        E: AsyncWrite + Unpin + ?Sized,
+    {
+        copy::copy_both_to(self, stdout, stderr).await
+    }
+
     /// Moves all that `source` says into a descriptor; see [`ProcessIo::splice_to`].
     ///
     /// # Errors

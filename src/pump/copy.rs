@@ -1,9 +1,13 @@
 //! What is passed on by whoever copies: one stream without a look at it, and meanwhile all the rest.
 
-use std::{convert::Infallible, io, task::Poll};
+use std::{io, task::Poll};
 
 use super::{Pump, Turn, Want, Wants, drive};
-use crate::{error::Result, event::Source, sys::Outlet};
+use crate::{
+    error::Result,
+    event::{Recv, Source},
+    sys::Outlet,
+};
 
 /// Moves what `source` says on without copying it here: how many bytes, 0 if that cannot be done or there will be no more.
 pub(crate) fn poll_splice(
@@ -22,17 +26,28 @@ pub(crate) fn poll_splice(
     }
 }
 
-/// All but `source` moves. The error, if the run has been cut short meanwhile or a limit was reached.
-pub(crate) fn poll_rest(
+/// A piece of a stream of which one is wanted; all that is to come later stays where it is. The error, if the run has been cut
+/// short meanwhile or a limit was reached.
+pub(crate) fn poll_copied(
     pump: &mut Pump,
     turn: &mut Turn<'_, '_>,
-    source: Source,
-) -> Poll<Result<Infallible>> {
-    drive(pump, turn, Wants::only(source, Want::LATER), |pump, _| {
-        // What is left in the pipe stays there: nobody takes it.
-        if pump.is_running() || pump.stop.is_stopping() {
-            return None;
+    wants: Wants,
+) -> Poll<Result<(Source, Recv)>> {
+    drive(pump, turn, wants, |pump, turn| {
+        let mut later = false;
+        for source in Source::BOTH {
+            if wants.of(source) == Want::LATER {
+                later = true;
+            } else if wants.of(source) == Want::PIECE {
+                if let Some(taken) = pump.take_or_read(turn, source, usize::MAX) {
+                    return Some(taken.map(|received| (source, received)));
+                }
+            }
         }
-        pump.stop_error().map(Err)
+        // What is left in the pipe stays there: it is not waited for.
+        match later && !pump.is_running() && !pump.stop.is_stopping() {
+            true => pump.stop_error().map(Err),
+            false => None,
+        }
     })
 }

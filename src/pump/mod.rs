@@ -41,7 +41,7 @@ mod wakers;
 mod window;
 mod write;
 
-pub(crate) use copy::{poll_rest, poll_splice};
+pub(crate) use copy::{poll_copied, poll_splice};
 pub(crate) use drive::drive;
 pub(crate) use lines::{poll_any_line, poll_line, take_plain_line, take_plain_line_of_any};
 pub(crate) use outcome::{abort_shutdown, poll_output, poll_over, poll_shutdown, poll_wait};

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
-    buffer::Inbox,
+    buffer::{Inbox, Tail},
     event::Source,
     limits::{
         FULL_PIPE, GROWN_PIPE, Limit, MAX_TRANSFER, MIN_READ, MIN_SEARCH, OWED_UNTOLD, Overflow,
@@ -152,6 +152,8 @@ pub(crate) struct Reader {
     /// There never was one, and who receives from it has not been told.
     pub(super) absent_untold: bool,
     pub(super) inbox: Inbox,
+    /// Where its last bytes are noted.
+    tail: Option<Tail>,
     /// Grows while reads are filled, so that an idle stream needs little and a busy one few calls.
     next_read: usize,
     /// Bytes that were in the pipe when the child's exit was seen and have not been read yet, those may be
@@ -170,11 +172,17 @@ impl Reader {
             absent_untold: end.is_none(),
             end,
             inbox: Inbox::new(limit),
+            tail: None,
             next_read: MIN_READ,
             owed: 0,
             received: 0,
             first: None,
         }
+    }
+
+    pub(super) fn with_tail(mut self, tail: Tail) -> Self {
+        self.tail = Some(tail);
+        self
     }
 
     /// Bytes read so far.
@@ -393,6 +401,11 @@ impl Reader {
             self.first = Some(Instant::now());
         }
         self.received += n as u64;
+        if let Some(tail) = &self.tail {
+            // None of it is here if it has been spliced.
+            let buffer = self.inbox.buffer();
+            tail.push(&buffer[buffer.len().saturating_sub(n)..]);
+        }
         self.owed = self.owed.saturating_sub(n as u64);
         if let (FULL_PIPE.., Some(end)) = (n, &mut self.end) {
             end.grow();

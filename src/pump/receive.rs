@@ -19,15 +19,7 @@ pub(crate) fn poll_recv(
         pump,
         turn,
         Wants::only(source, Want::PIECE),
-        |pump, turn| {
-            if let Some(taken) = pump.take(source, max) {
-                return Some(taken);
-            }
-            match pump.read_ahead(turn, source) {
-                true => pump.take(source, max),
-                false => None,
-            }
-        },
+        |pump, turn| pump.take_or_read(turn, source, max),
     )
 }
 

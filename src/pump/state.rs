@@ -67,7 +67,13 @@ impl Pump {
         let guard = Guard::new(control, parts.started);
         Self {
             writer: Writer::new(parts.stdin),
-            streams: Streams::new(parts.stdout, parts.stderr, parts.stages, limits),
+            streams: Streams::new(
+                parts.stdout,
+                parts.stderr,
+                parts.stages,
+                limits,
+                guard.control.stderr(),
+            ),
             exit: Exit::new(&guard.control, drain, parts.siblings),
             stop: Stop::default(),
             untold: Untold::default(),
@@ -346,16 +352,32 @@ impl Pump {
     }
 
     /// Takes what has been received from `source`, or says that nothing will come any more.
-    pub(super) fn take(&mut self, source: Source, max: usize) -> Option<Result<Recv>> {
+    fn take(&mut self, source: Source, max: usize) -> Option<Result<Recv>> {
         if let Some(data) = self.reader_mut(source).take(max) {
             return Some(Ok(Recv::Data(data)));
         }
         (self.is_ended(source)).then(|| self.end(source).map(|()| Recv::Eof))
     }
 
+    /// Takes what has been received from `source`, or is there to be read ahead of all else.
+    pub(super) fn take_or_read(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        source: Source,
+        max: usize,
+    ) -> Option<Result<Recv>> {
+        if let Some(taken) = self.take(source, max) {
+            return Some(taken);
+        }
+        match self.read_ahead(turn, source) {
+            true => self.take(source, max),
+            false => None,
+        }
+    }
+
     /// Reads a piece of `source` and leaves all else alone, for that has to move only when there is nothing to read here; whether
     /// anything came. Not for ever, though: the exit has to be seen also while a descendant keeps writing.
-    pub(super) fn read_ahead(&mut self, turn: &mut Turn<'_, '_>, source: Source) -> bool {
+    fn read_ahead(&mut self, turn: &mut Turn<'_, '_>, source: Source) -> bool {
         if self.hasty == MAX_HASTY || !self.exit.is_running() || self.untold.stopped.is_some() {
             return false;
         }

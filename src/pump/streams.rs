@@ -11,6 +11,7 @@ use super::{
     untold::Untold,
 };
 use crate::{
+    buffer::Tail,
     event::Source,
     limits::{Limit, Limits, MAX_PASSED_OVER},
     output::StageOutput,
@@ -50,6 +51,7 @@ impl Streams {
         stderr: Option<ReadEnd>,
         stages: Vec<StageParts>,
         limits: Limits,
+        tail: &Tail,
     ) -> Self {
         let limit = limits.get(Source::Stderr);
         let stage = |parts: StageParts| Stage {
@@ -60,7 +62,7 @@ impl Streams {
         };
         Self {
             stdout: Reader::new(stdout, limits.get(Source::Stdout)),
-            stderr: Reader::new(stderr, limit),
+            stderr: Reader::new(stderr, limit).with_tail(tail.clone()),
             stages: stages.into_iter().map(stage).collect(),
             turn: 0,
             passed_over: 0,

@@ -2,11 +2,12 @@
 
 use std::{fmt, io, process::ExitStatus, sync::Arc};
 
+use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-
 use tokio::task::unconstrained;
 
 use crate::{
+    buffer::Tail,
     error::{Error, Kind, Result},
     output::Usage,
     secrets::Secrets,
@@ -84,6 +85,7 @@ pub struct Control {
     process: Arc<dyn Process>,
     command: Option<Arc<str>>,
     secrets: Secrets,
+    stderr: Tail,
 }
 
 impl Control {
@@ -96,6 +98,7 @@ impl Control {
             process,
             command,
             secrets,
+            stderr: Tail::default(),
         }
     }
 
@@ -111,6 +114,19 @@ impl Control {
     /// What an error is not to show of the child's stderr.
     pub(crate) fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    /// Where what is received of stderr is noted.
+    pub(crate) fn stderr(&self) -> &Tail {
+        &self.stderr
+    }
+
+    /// The last bytes (at most 4 KiB) that have been received of the child's stderr, whether or not they have been taken since:
+    /// what there is to log about a child whose handle is elsewhere, as in a
+    /// [`ProcessIOWrapper`](crate::ProcessIOWrapper) that was given away. Of a pipeline that is the last stage's. They
+    /// are as the child wrote them.
+    pub fn stderr_tail(&self) -> Bytes {
+        self.stderr.get()
     }
 
     /// The process id; `None` for a child that is not a process of this machine. After the child's end

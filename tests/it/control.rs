@@ -395,3 +395,33 @@ fn it_waits_in_another_runtime_when_that_of_the_spawn_is_gone() {
         assert!(!status.unwrap().success());
     });
 }
+
+/// Also what has been taken, and when the handle is gone.
+#[tokio::test]
+async fn the_end_of_stderr_is_there_for_the_one_who_asks() {
+    let mut io = ProcessIo::spawn(child(&["write", "err", "10000", "out", "7"])).unwrap();
+    let control = io.control();
+    assert!(control.stderr_tail().len() <= 4096);
+    let mut err = Vec::new();
+    while let Recv::Data(piece) = within(io.recv(Source::Stderr)).await.unwrap() {
+        err.extend_from_slice(&piece);
+        assert_eq!(control.stderr_tail(), err[err.len().saturating_sub(4096)..]);
+    }
+    drop(io);
+    assert_eq!(control.stderr_tail(), err[10_000 - 4096..]);
+}
+
+#[tokio::test]
+async fn of_a_wrapper_that_was_given_away() {
+    let io = ProcessIo::spawn(child(&["write", "err", "100", "out", "7"])).unwrap();
+    let control = io.control();
+    let mut file = process_io::ProcessIOWrapper::from(io).check_exit(true);
+    let given = tokio::spawn(async move {
+        tokio::io::copy(&mut file, &mut tokio::io::sink())
+            .await
+            .unwrap()
+    });
+    assert_eq!(within(given).await.unwrap(), 7);
+    assert!(within(control.wait()).await.unwrap().success());
+    assert_eq!(control.stderr_tail(), crate::support::pattern(100));
+}

@@ -184,3 +184,66 @@ async fn a_slow_writer_does_not_end_the_drain() {
     assert_bytes(&all[..4000], pattern(4000));
     assert_eq!(&all[4000..], b"late");
 }
+
+#[tokio::test]
+async fn both_streams_are_copied_at_once() {
+    let mut io = ProcessIo::spawn(child(&["both", "500000"])).unwrap();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let copied = within(io.copy_both_to(&mut out, &mut err)).await.unwrap();
+    assert_eq!(copied, [500_000, 500_000]);
+    assert_bytes(&out, pattern(500_000));
+    assert_bytes(&err, pattern(500_000));
+    assert!(within(io.wait()).await.unwrap().success());
+}
+
+/// Each is held up by its own writer alone.
+#[tokio::test]
+async fn of_both_one_may_be_slow() {
+    let args = ["write", "out", "200000", "err", "1000000"];
+    let (_send, mut recv) = ProcessIo::spawn(child(&args)).unwrap().into_split();
+    let (mut slow, mut other_end) = duplex(1000);
+    let (mut quick, mut fast_end) = duplex(2_000_000);
+    let mut copies = Box::pin(recv.copy_both_to(&mut slow, &mut quick));
+    let mut err = vec![0; 1_000_000];
+    // stdout is not taken before stderr is there, to the last byte but what the pipe of stdout holds up.
+    let read = async {
+        let mut out = vec![0; 200_000];
+        other_end.read_exact(&mut out).await.unwrap();
+        fast_end.read_exact(&mut err).await.unwrap();
+        out
+    };
+    let (copied, out) = within(async { tokio::join!(&mut copies, read) }).await;
+    assert_eq!(copied.unwrap(), [200_000, 1_000_000]);
+    assert_bytes(out, pattern(200_000));
+    assert_bytes(err, pattern(1_000_000));
+}
+
+#[tokio::test]
+async fn of_both_a_writer_that_fails_is_told_and_nothing_is_lost() {
+    let mut io = ProcessIo::spawn(child(&["write", "err", "5000", "out", "5000"])).unwrap();
+    let mut out = Vec::new();
+    let mut broken = duplex(1).0;
+    let copied = within(io.copy_both_to(&mut out, &mut broken)).await;
+    let error = copied.unwrap_err();
+    assert!(
+        error.is_output() && error.to_string().contains("stderr"),
+        "{error}"
+    );
+    let rest = within(io.output()).await.unwrap();
+    assert_bytes([out, rest.stdout.to_vec()].concat(), pattern(5000));
+    assert_bytes(&rest.stderr, pattern(5000));
+}
+
+#[tokio::test]
+async fn of_both_a_cut_is_told() {
+    let mut io = ProcessIo::builder(child(&["flood", "both"]))
+        .timeout(Duration::from_millis(50))
+        .spawn()
+        .unwrap();
+    // One of the writers takes nothing.
+    let mut full = duplex(1);
+    let error = within(io.copy_both_to(&mut full.0, &mut sink()))
+        .await
+        .unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+}
