@@ -75,6 +75,7 @@
 //!         Event::Stdout(bytes) => assert_eq!(bytes, "out\n"),
 //!         Event::Stderr(bytes) => assert_eq!(bytes, "err\n"),
 //!         Event::Exit(status) => assert_eq!(status.code(), Some(3)),
+//!         _ => {} // the end of one stream
 //!     }
 //! }
 //! # }
@@ -93,7 +94,7 @@
 //! # What holds
 //!
 //! - **No deadlock.** Whatever you await, all three pipes move. Exceptions are asked for: [`Overflow::Block`], a
-//!   stream that nobody polls. The [halves](ProcessIo::into_split) of a handle are none.
+//!   stream that is not polled. The [halves](ProcessIo::into_split) of a handle are none.
 //! - **No loss.** All that the child wrote before its exit is delivered.
 //! - **Bounded memory.** Unread stdout up to 64 MiB, then an error, and what was kept is still there; stderr up to 16 MiB, then the
 //!   last of it, and what was omitted is counted. See [`Limits`].
@@ -104,8 +105,8 @@
 //!   descendants, and is reaped, always. A child that has exited by itself leaves what it leaves, unless it is to
 //!   [kill that too](Builder::kill_leftovers). Out of reach is a daemon: what has left the group and lost its parent.
 //! - **No thread, no task, no channel.** Your task does the work. Only a child whose handle is dropped before its
-//!   exit is reaped, or [stopped](OnDrop::Shutdown), by a small thread, which ends when there are none; and one closes the stdin
-//!   of a [`SendHalf`] that is dropped, if nothing is awaited that would.
+//!   exit is reaped, or [stopped](OnDrop::Shutdown), by a small thread, which ends when there are none; and one, for
+//!   10 ms, closes the stdin of a [`SendHalf`] that was dropped while the other half lives.
 //!
 //! # Cancel safety
 //!

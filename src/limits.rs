@@ -59,7 +59,7 @@ pub(crate) const STEPS_PER_POLL: usize = 32;
 pub(crate) const BUDGET_UNIT: usize = 2 << 10;
 /// A line costs as much as so many bytes, besides its own.
 pub(crate) const LINE_COST: usize = 32;
-/// Lines handed out before it is looked what they cost: few enough that nobody waits long for them, and so many that it costs
+/// Lines handed out before it is looked what they cost: few enough that no other task waits long for them, and so many that it costs
 /// nothing to look.
 pub(crate) const LINES_AT_ONCE: usize = 256;
 /// Between two looks whether the pipes of a child that has exited may be held by siblings.
@@ -69,7 +69,7 @@ pub(crate) const CLOSE_GRACE: Duration = Duration::from_millis(10);
 /// How much of stderr an error carries.
 pub(crate) const ERROR_TAIL: usize = 4 << 10;
 
-/// What happens to output that nobody has read when it reaches its limit.
+/// What happens to unread output when it reaches its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Overflow {
     /// Stop reading: the child waits until something is taken (back-pressure). A call that waits for

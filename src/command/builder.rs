@@ -385,7 +385,7 @@ impl Builder {
 /// `.await` fail with the same kind of error, which carries an empty output without a status. A time of zero is up at once.
 /// Of a pipeline no further stage is started then, and those that run are killed and reaped.
 ///
-/// The clock is looked at while something is awaited on the handle, or tried; a handle that nobody polls stops nobody.
+/// The clock is looked at while something is awaited on the handle, or tried; a handle that is not polled stops no child.
 /// When the time is up after the child's exit, while its pipes are still being read because a descendant holds them, only that
 /// is cut short: the run counts as complete.
 impl Builder {

@@ -157,7 +157,7 @@ impl Process for Stages {
 
     fn release(self: Arc<Self>, kill: bool) {
         if kill && matches!(Arc::clone(&self).try_wait(), Ok(None)) {
-            // Nobody is there to be told.
+            // There is no caller to report it to.
             let _ = self.signal_tree(Signal::KILL);
         }
         // The id of the group is safe from reuse only until its leader is reaped, so that comes last.

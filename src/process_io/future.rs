@@ -163,7 +163,7 @@ impl<T> Drop for AbortOnDrop<T> {
     }
 }
 
-/// A child that nobody has asked for yet. Dropping it kills the child, whatever the handle is to do later.
+/// A child that has not been handed over yet. Dropping it kills the child, whatever the handle is to do later.
 struct Unclaimed(Option<ProcessIo>);
 
 impl Unclaimed {

@@ -245,7 +245,7 @@ impl ProcessIo {
     /// If a stream reaches a limit that says [`Overflow::Fail`](crate::Overflow::Fail), if the source of the
     /// input fails, if a pipe cannot be read, if the exit status is not to be had. Each carries what
     /// was collected. If the child has exited and [`Overflow::Block`](crate::Overflow::Block) holds back the rest of what it
-    /// wrote, that is an error of the limit too, for nobody would ever make room. That the child failed, or did not read its input, is no error: see
+    /// wrote, that is an error of the limit too, for no room would ever be made. That the child failed, or did not read its input, is no error: see
     /// [`Output::check`].
     ///
     /// # Cancel safety

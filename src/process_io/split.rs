@@ -46,9 +46,12 @@ use crate::{
 ///
 /// What it lacks of the whole is there again after [`unsplit`](ProcessIo::unsplit).
 ///
-/// Dropping it closes stdin once what is queued has been written, by whatever is called next of the [`RecvHalf`]; if nothing is, it
-/// is closed after 10 ms, so that a child whose halves are dropped one after the other is killed, and does not take what it
-/// has got so far for all of its input.
+/// The halves share a lock that is held while either is polled: code of yours that is polled by one, a [`Needle`](crate::Needle), an
+/// [`Input`](crate::Input) or a writer of a tee, must not use the other, or it deadlocks.
+///
+/// Dropping it closes stdin once what is queued has been written, by the next call on the [`RecvHalf`]. Without one, that is tried
+/// once, after 10 ms: what the pipe does not take then is left to the next call. So a child whose halves are dropped one after
+/// the other is killed, and does not take the input it has received so far for all of it.
 pub struct SendHalf {
     pub(super) shared: Arc<Shared>,
 }
@@ -147,7 +150,7 @@ impl SendHalf {
     ///
     /// [`is_broken_pipe`](Error::is_broken_pipe) if the child closed its stdin or ended, or it was closed here, and
     /// [`is_stdin`](Error::is_stdin) if it could not be written to for another reason; [`written`](Error::written) tells how
-    /// many bytes of `data` went.
+    /// many bytes of `data` went. When the run is [cut short](crate::Builder#when-to-stop), or the terminal stops the child.
     ///
     /// # Cancel safety
     ///

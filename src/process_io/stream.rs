@@ -21,7 +21,7 @@ use crate::{
 /// served in turn, so that a flood on one does not starve the other. An error is not the end: what is left
 /// follows.
 ///
-/// A stream that nobody polls is back-pressure: the child waits when its pipe is full.
+/// A stream that is not polled is back-pressure: the child waits when its pipe is full.
 impl Stream for ProcessIo {
     type Item = Result<Event>;
 

@@ -139,7 +139,7 @@ fn end(pump: &mut Pump) {
         descent.end(Instant::now());
     }
     pump.guard.stopping = false;
-    // Nobody is left to read it. Not every platform says so of a write that is under way.
+    // There is no reader any more. Not every platform says so of a write that is under way.
     pump.writer.abandon();
     match pump.stop.cause {
         // What the child itself wrote is read, and no more: its time is up.

@@ -97,7 +97,7 @@ pub(crate) fn poll_shutdown(
         if pump.stop.descent.is_none() {
             pump.kill_leftovers();
         }
-        // Also if there is no room for what is left: nobody may come for it.
+        // Also if there is no room for what is left: it may never be received.
         pump.guard.release();
         Some(report)
     })

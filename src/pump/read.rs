@@ -44,7 +44,7 @@ enum Bound {
     None,
     /// As the limit says.
     Limit,
-    /// The same, and nobody else takes anything: one that holds back for ever is an error too.
+    /// The same, and nothing else will be taken: a limit that holds back for ever is an error too.
     Whole,
     /// The same, but a limit that is an error holds back, as if it were [`Overflow::Block`].
     Hold,

@@ -24,24 +24,24 @@ pub(crate) fn poll_sent(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result
     poll_writer(pump, turn, Wants::ALL, Writer::sent)
 }
 
-/// The same; but an output nobody takes is back-pressure, as in the traits that streams are made of.
+/// The same, but output that is not received is back-pressure, as with any `Sink` or `AsyncWrite`.
 pub(crate) fn poll_flush(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result<()>> {
     poll_writer(pump, turn, Wants::both(Want::HOLD), Writer::sent)
 }
 
-/// There is room in the queue. An output nobody takes is back-pressure.
+/// There is room in the queue. Output that is not received is back-pressure.
 pub(crate) fn poll_room(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result<()>> {
     poll_writer(pump, turn, Wants::both(Want::HOLD), Writer::room)
 }
 
-/// The child has closed its stdin. An output nobody takes is back-pressure.
+/// The child has closed its stdin. Output that is not received is back-pressure.
 pub(crate) fn poll_closed(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result<()>> {
     drive(pump, turn, Wants::both(Want::HOLD), |pump, turn| {
         pump.writer.closed(turn)
     })
 }
 
-/// Writes straight from `slices`, once all that was queued before is gone. An output nobody takes is back-pressure.
+/// Writes straight from `slices`, once all that was queued before is gone. Output that is not received is back-pressure.
 pub(crate) fn poll_write(
     pump: &mut Pump,
     turn: &mut Turn<'_, '_>,

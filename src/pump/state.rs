@@ -274,7 +274,7 @@ impl Pump {
         });
     }
 
-    /// Nobody will take what is read.
+    /// Drops the output that has been received, and closes the pipes.
     pub(crate) fn close_outputs(&mut self) {
         for reader in self.streams.readers_mut() {
             reader.close();

@@ -151,7 +151,7 @@ impl Streams {
         }
         let want = wants.of_stages();
         for stage in &mut self.stages {
-            // Nobody is told of a stage's stderr that cannot be read: no answer depends on it.
+            // A stage's stderr that cannot be read is no error: no answer depends on it.
             let step = stage.stderr.poll_step(turn.cx, want, ask);
             all = all.max(step.unwrap_or(Step::Moved));
             let Some(tee) = &mut stage.tee else { continue };

@@ -39,7 +39,7 @@ struct Broken {
     /// The child closed its end, as it may. Anything else is an error of the run.
     closed: bool,
     error: Option<io::Error>,
-    /// Queued bytes were dropped or the run has failed, and nobody has been told.
+    /// Queued bytes were dropped or the run has failed, and no call has told so.
     untold: bool,
 }
 
@@ -152,7 +152,7 @@ impl Writer {
         self.end.is_some()
     }
 
-    /// The run is over: nobody will read any more. Whether there was anything to close.
+    /// The run is over, and there is no reader any more. Whether there was anything to close.
     pub(crate) fn abandon(&mut self) -> bool {
         let open = self.end.is_some();
         if open {
@@ -287,7 +287,7 @@ impl Writer {
                 self.written += n as u64;
                 self.unflushed = true;
                 if turn.is_now() {
-                    // Nobody may come back to have it passed on.
+                    // There may be no further poll to flush it.
                     self.step(turn, untold);
                 }
                 Ok(n)

@@ -6,10 +6,10 @@
 //! |---|---|
 //! | `spawn(&mut Command, Ends)` | starts the child with its ends connected; on failure nothing is left, neither a child nor a descriptor |
 //! | `stage_pipe()` | a pipe from one child to another: what is written, what is read, and what it took of the pipe budget |
-//! | `is_broken_pipe_signal(status)` | the child was ended because nobody read its output any more |
+//! | `is_broken_pipe_signal(status)` | the child was ended by a write to a pipe without a reader |
 //! | `PipeReader` | our end of stdout or stderr. `poll_read`: as `AsyncRead`, into a `BytesMut`, allocating only when there is something to read. `try_read`: what the kernel has *now*, whatever the reactor knows. `buffered`: how many bytes are in the pipe, where that can be told |
 //! | `poll_splice(&Outlet, max)`, of a `PipeReader` | moves bytes on without copying them here; `Unsupported` where that cannot be done |
-//! | `Outlet` | somebody else's file, pipe or socket, to be written to |
+//! | `Outlet` | a file, pipe or socket of the caller's, to be written to |
 //! | `PipeWriter` | our end of stdin. `poll_write` and `try_write` likewise, vectored; `poll_flush` passes on what is held back; dropping it closes the descriptor |
 //! | `grow`, of both | makes a pipe larger that was seen full, within `set_pipe_budget`, where that can be done |
 //! | `Process` | `exited`: resolves at the child's exit, for any number of waiters, without reaping. `observe`: the same without waiting. `signal`: never to a pid that is not ours any more. `is_tree_alive`: whether something of its tree is, when it has exited. `stopped`, `may_be_stopped`, `wait_stopped`: by what signal it is stopped, and when its terminal does that. `usage`: what it used, once it has been reaped. `release`: kills it if asked to and if it runs, and reaps without ever blocking |

@@ -44,7 +44,7 @@ pub(crate) struct Slice {
     len: usize,
 }
 
-// SAFETY: what is shared is a `Bytes` that nobody changes, and an atomic count.
+// SAFETY: what is shared is an immutable `Bytes` and an atomic count.
 unsafe impl Send for Sliced {}
 // SAFETY: as above; `&Sliced` only reads the bytes.
 unsafe impl Sync for Sliced {}
@@ -145,7 +145,7 @@ unsafe fn discount(shared: NonNull<Shared>, count: usize) {
 /// There is no holder, and this is called once.
 #[cold]
 unsafe fn free(shared: NonNull<Shared>) {
-    // SAFETY: it came from a `Box`, and nobody else is there any more.
+    // SAFETY: it came from a `Box`, and this was the last reference.
     drop(unsafe { Box::from_raw(shared.as_ptr()) });
 }
 

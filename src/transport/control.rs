@@ -67,7 +67,7 @@ pub trait Process: Send + Sync + 'static {
         None
     }
 
-    /// Nobody will ask for anything more: frees what is held for the child. With `kill` a child that is still running is
+    /// Called once, when nothing more will be asked: frees what is held for the child. With `kill` a child that is still running is
     /// killed before, with its tree; one that has exited by itself leaves what it leaves. Must not wait.
     fn release(self: Arc<Self>, kill: bool) {
         if kill {
@@ -137,7 +137,7 @@ impl Control {
 
     /// Waits for the child's exit, in any number of tasks at once.
     ///
-    /// It moves no pipe: somebody has to read, or a child that fills its pipes never exits.
+    /// It moves no pipe: the output has to be read elsewhere, or a child that fills its pipes never exits.
     /// [`ProcessIo::wait`](crate::ProcessIo::wait) does both.
     ///
     /// # Errors

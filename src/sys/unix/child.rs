@@ -16,7 +16,7 @@ use rustix::{
 use super::{send, usage};
 use crate::output::Usage;
 
-/// A pidfd is never another child's, as a number may be if somebody else has reaped this one.
+/// A pidfd is never another child's, as a number may be if other code has reaped this one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Child<'a> {
     pub(super) pid: Pid,

@@ -389,7 +389,7 @@ mod tests {
         };
         assert!(may(0o010, false, true) && !may(0o101, false, true));
         assert!(may(0o001, false, false) && !may(0o110, false, false));
-        // Root may execute what anybody may.
+        // Root may execute what any user may.
         let is_root = file.as_file().metadata().unwrap().uid() == 0;
         assert!(may(0o100, true, false) && may(0o011, true, false) == is_root);
     }

@@ -59,7 +59,7 @@ impl Private {
 
 impl Drop for Private {
     fn drop(&mut self) {
-        // Until it is closed: the next one of this number may be anybody's.
+        // Until it is closed: the next one of this number may belong to other code.
         let mut private = lock();
         mark(&mut private, self.0.as_raw_fd(), false);
         // SAFETY: it is not used again.

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// A process group, held by each child of ours that was started in it until that child has been reaped. So it is
-/// dropped when nobody in it is waited for by anyone else.
+/// dropped when no process in it is waited for elsewhere.
 #[derive(Debug)]
 pub(super) struct Group {
     id: Pid,
@@ -47,7 +47,7 @@ impl Group {
     }
 
     /// Whether the id is surely still the group's, by a child that was started in it and has not been reaped: an id is not used
-    /// again while its leader has not been reaped either, which may be this child or the guardian, or while anybody is in it.
+    /// again while its leader has not been reaped either, which may be this child or the guardian, or while any process is in it.
     pub(super) fn keeps_id(&self, child: Pid) -> bool {
         child == self.id || self.guardian.is_some() || group_of(child) == Some(self.id)
     }

@@ -91,7 +91,7 @@ fn signal_status(signal: i32, core_dumped: bool) -> ExitStatus {
     })
 }
 
-/// The child was ended because nobody read its output any more.
+/// The child was ended by a write to a pipe without a reader (`SIGPIPE`).
 pub(crate) fn is_broken_pipe_signal(status: ExitStatus) -> bool {
     status.signal() == Some(rustix::process::Signal::PIPE.as_raw())
 }

@@ -1,4 +1,4 @@
-//! [`Outlet`]: somebody else's file, pipe or socket that is written without blocking where that can be.
+//! [`Outlet`]: a file, pipe or socket of the caller's, written without blocking where possible.
 
 use std::{
     io,

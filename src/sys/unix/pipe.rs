@@ -28,7 +28,7 @@ use super::{
 pub(crate) struct PipeReader {
     fd: AsyncFd<Private>,
     grown: Option<Grown>,
-    /// The last read gave less than was asked for, and nobody has looked since whether that was all.
+    /// The last read gave less than was asked for, and whether that was all has not been asked since.
     was_short: bool,
 }
 

@@ -42,7 +42,7 @@ use crate::output::Usage;
 /// Looks for descendants in one kill: those of another user cannot be stopped, and may start others without end.
 const MAX_PASSES: u32 = 32;
 
-/// A child that we started and that nobody else waits for.
+/// A child of this process that no other code waits for.
 #[derive(Debug)]
 pub(crate) struct Process {
     pid: Pid,
@@ -62,7 +62,7 @@ struct State {
     phase: Phase,
     /// The group that it was started in, if that is of our making: until it is reaped.
     group: Option<Arc<Group>>,
-    /// Nobody will ask for anything more, and nothing is sent any more.
+    /// Nothing more is asked of it, and no signal is sent any more.
     released: bool,
     /// Who has been found when a signal was sent to its tree.
     tree: Tree,
@@ -73,10 +73,10 @@ struct State {
 #[derive(Debug, Clone, Copy)]
 enum Phase {
     Running,
-    /// A zombie. Its pid, and the id of its group, cannot be reused until somebody reaps it.
+    /// A zombie. Its pid, and the id of its group, cannot be reused until it is reaped.
     Exited(ExitStatus),
     Reaped(ExitStatus, Usage),
-    /// Somebody else reaped it; its status is not to be had, and its pid is not ours.
+    /// Other code reaped it: its status is unavailable, and its pid may be another process's.
     Lost,
 }
 
@@ -197,7 +197,7 @@ impl Process {
         }
     }
 
-    /// Brings the state up to date. A zombie is asked for again: somebody else may have reaped it, and its number may be
+    /// Brings the state up to date. A zombie is asked for again: other code may have reaped it, and its number may be
     /// another's by now.
     fn look(&self, state: &mut State) -> io::Result<()> {
         if state.is_reaped() {
@@ -266,7 +266,7 @@ impl Process {
         }
     }
 
-    /// Sends a signal. Succeeds without sending anything when there is nobody left to get it.
+    /// Sends a signal. Succeeds without sending anything when no process is left to receive it.
     ///
     /// After one that asks for an end a stopped process is continued, or it could not act on it.
     pub(crate) fn signal(&self, number: i32, scope: Scope) -> io::Result<()> {
@@ -326,7 +326,7 @@ impl Process {
         sent
     }
 
-    /// Who is stopped starts nobody, so that all can be found. A guardian must not be stopped: if this process ended now,
+    /// A process that is stopped starts no other, so that all can be found. A guardian must not be stopped: if this process ended now,
     /// it could not do its work.
     fn stop(&self, state: &State, scope: Scope) {
         let stop = Signal::STOP.as_raw();
@@ -413,7 +413,7 @@ impl Process {
                 let group = state.group.take();
                 drop(state);
                 drop(group);
-                // The leader is asked for the others. Those that nobody reaps, as in a container, count to the end.
+                // The leader is asked for the others. Those that are never reaped, as in a container, count to the end.
                 return self.leads
                     && matches!(self.signal_led_group(0), Ok(()) | Err(Errno::PERM))
                     && tree::has_live_members(self.pid, None).unwrap_or(true);
@@ -433,7 +433,7 @@ impl Process {
             return;
         }
         if kill && matches!(self.observe(), Ok(None)) {
-            // Nobody is there to be told; what cannot be killed is still reaped when it ends.
+            // There is no caller to report it to; what cannot be killed is still reaped when it ends.
             let _ = self.signal(Signal::KILL.as_raw(), Scope::Tree);
         }
         reaper::adopt(self);

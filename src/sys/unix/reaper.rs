@@ -1,4 +1,4 @@
-//! Reaps what nobody polls for any more, as children whose handle was dropped before they had exited.
+//! Reaps children whose handle was dropped before they had exited.
 //!
 //! No runtime can be relied on then, so a thread does it. It starts with the first that cannot be reaped at once, sleeps until
 //! one of them exits, and ends with the last.

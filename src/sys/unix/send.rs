@@ -16,7 +16,7 @@ pub(super) fn to_group(group: Pid, number: i32) -> Result<(), Errno> {
     kill(-raw(group), number)
 }
 
-/// Safe even if somebody else reaps the child at this moment.
+/// Safe even if other code reaps the child at this moment.
 pub(super) fn to_pidfd(pidfd: BorrowedFd<'_>, number: i32) -> Result<(), Errno> {
     by_pidfd(pidfd, number, 0)
 }

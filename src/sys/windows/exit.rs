@@ -88,7 +88,7 @@ impl Future for Exit {
 impl Drop for Exit {
     fn drop(&mut self) {
         if self.wait != 0 {
-            // SAFETY: the wait is open, and nobody uses it after this. What is waited for is only that a callback has taken
+            // SAFETY: the wait is open, and is not used after this. What is waited for is only that a callback has taken
             // the waker.
             unsafe {
                 SetThreadpoolWait(self.wait, ptr::null_mut(), ptr::null());
@@ -141,7 +141,7 @@ mod tests {
 
     use super::{super::opened, *};
 
-    /// A process that cannot be waited for does not count as running: nobody would ever be woken.
+    /// A process that cannot be waited for does not count as running: no task would ever be woken.
     #[test]
     fn a_wait_that_fails_is_an_error() {
         let access = PROCESS_QUERY_LIMITED_INFORMATION;

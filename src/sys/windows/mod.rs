@@ -109,7 +109,7 @@ fn code(error: &io::Error) -> Option<u32> {
 ///
 /// # Safety
 ///
-/// If the call succeeded it has just opened the handle, and nobody else owns it.
+/// If the call succeeded it has just opened the handle, and this is its only owner.
 unsafe fn opened(handle: HANDLE) -> io::Result<OwnedHandle> {
     if handle.is_null() || handle == INVALID_HANDLE_VALUE {
         return Err(io::Error::last_os_error());

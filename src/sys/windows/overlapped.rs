@@ -179,7 +179,7 @@ impl Overlapped {
 
 impl Drop for Overlapped {
     fn drop(&mut self) {
-        // SAFETY: nobody uses the handle after this.
+        // SAFETY: the handle is not used after this.
         unsafe { ManuallyDrop::drop(&mut self.handle) };
         // SAFETY: nothing is in flight, for each operation keeps its pipe. It may be called by its own callback.
         unsafe { CloseThreadpoolIo(self.io) };

@@ -309,7 +309,7 @@ pub(crate) fn stage_pipe() -> io::Result<(File, File, PipeGrowth)> {
     let (mut read, mut write) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: both handles outlive the call, which fills them in.
     check(unsafe { CreatePipe(&mut read, &mut write, ptr::null(), PIPE_SIZE as u32) })?;
-    // SAFETY: the call has just opened both, and nobody else owns them.
+    // SAFETY: the call has just opened both, and this is their only owner.
     let [read, write] = unsafe { [opened(read)?, opened(write)?] };
     Ok((write.into(), read.into(), PipeGrowth))
 }

@@ -43,7 +43,7 @@ pub(crate) struct Process {
     leads: bool,
     /// It leads a group of our console.
     console_group: bool,
-    /// Nobody will ask for anything more.
+    /// Nothing more will be asked of it.
     released: AtomicBool,
     exited: Shared<BoxFuture<'static, Result<ExitStatus, Arc<io::Error>>>>,
 }
@@ -103,12 +103,12 @@ impl Process {
     }
 
     /// `KILL` ends the child or all that is in its job, `TERM` is Ctrl-Break to its group of the console, and there is
-    /// nothing else. Succeeds without doing anything when there is nobody left.
+    /// nothing else. Succeeds without doing anything when no process is left.
     pub(crate) fn signal(&self, number: i32, scope: Scope) -> io::Result<()> {
         if self.is_over()? {
             return Ok(());
         }
-        // Nobody leaves a job, but each child leads a group of the console.
+        // No process leaves a job, but each child leads a group of the console.
         let strayed = scope == Scope::Strayed && self.job.is_some();
         if strayed && (self.leads || number == Signal::KILL.as_raw()) {
             return Ok(());
@@ -182,7 +182,7 @@ impl Process {
     pub(crate) fn release(self: Arc<Self>, kill: bool) {
         if !matches!(self.observe(), Ok(Some(_))) {
             if kill {
-                // Nobody is there to be told.
+                // There is no caller to report it to.
                 let _ = self.signal(Signal::KILL.as_raw(), Scope::Tree);
             } else if let Some(job) = &self.job {
                 job.let_go();

@@ -18,7 +18,7 @@ const EFFECTIVE_TOKEN: HANDLE = ptr::without_provenance_mut(-6_isize as usize);
 /// `SECURITY_DESCRIPTOR_REVISION`.
 const REVISION: u32 = 1;
 
-/// Calls `create` with what lets in the user of this thread, and nobody else.
+/// Calls `create` with a security descriptor that allows access to the user of this thread alone.
 pub(super) fn for_this_user<T>(create: impl FnOnce(&SECURITY_ATTRIBUTES) -> T) -> io::Result<T> {
     // A `TOKEN_USER` with the identifier of the user, which has at most 68 bytes; and a list with that one entry.
     let (mut user, mut list) = ([0_u64; 16], [0_u64; 16]);

@@ -93,7 +93,7 @@ impl Hold {
         }
     }
 
-    /// To the group that it leads. By a pidfd it reaches nobody before Linux 6.9.
+    /// To the group that it leads. By a pidfd it reaches no process before Linux 6.9.
     pub(super) fn signal_group(&self, number: i32) {
         let _ = match self {
             Self::Pidfd(_, pidfd) => send::to_group_of_pidfd(pidfd.as_fd(), number),
