@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use process_io::{Command, Eof, Needle, ProcessIo, Result};
+use process_io::{Command, Eof, ErrorKind, Needle, ProcessIo, Result};
 
 const PROMPT: &str = ">>> ";
 /// Longest wait for an answer. None is expected to take that long.
@@ -16,7 +16,7 @@ async fn main() -> Result<()> {
     command.args(["-i", "-q", "-u"]);
     // It prompts on stderr and answers on stdout: one pipe for both keeps them in order.
     let mut python = match ProcessIo::builder(command).merge_stderr().spawn() {
-        Err(error) if error.is_not_found() => {
+        Err(error) if error.kind() == ErrorKind::ProgramNotFound => {
             println!("This example talks to `python3`, which is not here: {error}");
             return Ok(());
         }

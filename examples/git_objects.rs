@@ -9,7 +9,7 @@ use std::{
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::{SinkExt, StreamExt, TryStreamExt, stream};
-use process_io::{Command, ProcessIo};
+use process_io::{Command, ErrorKind, ProcessIo};
 use tokio_util::codec::{Decoder, Encoder};
 
 const REQUESTS: usize = 20_000;
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             make_repository(scratch.path()).await?;
             scratch.path()
         }
-        Err(error) if error.is_not_found() => {
+        Err(error) if error.kind() == ErrorKind::ProgramNotFound => {
             println!("This example talks to `git`, which is not here: {error}");
             return Ok(());
         }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures::TryStreamExt;
-use process_io::{Command, LineOptions, ProcessIo, Source, Terminator};
+use process_io::{Command, ErrorKind, LineOptions, ProcessIo, Source, Terminator};
 
 const FILES: usize = 5_000;
 const WIDTH: usize = 40;
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let scratch = tempfile::tempdir()?;
     let (original, copy) = (scratch.path().join("original"), scratch.path().join("copy"));
     if let Err(error) = make_repository(&original).await {
-        if error.is_not_found() {
+        if error.kind() == ErrorKind::ProgramNotFound {
             println!("This example watches `git`, which is not here: {error}");
             return Ok(());
         }

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use process_io::{Command, Event, Limits, Overflow, ProcessIo, Recv, Result, Source};
+use process_io::{Command, ErrorKind, Event, Limits, Overflow, ProcessIo, Recv, Result, Source};
 
 /// Longest wait for an answer. None is expected to take that long.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -243,7 +243,7 @@ async fn answer(child: &mut ProcessIo, source: Source) -> Result<Bytes> {
 fn spawn_if_there(part: &Part, command: Command) -> Result<Option<ProcessIo>> {
     match ProcessIo::spawn(command) {
         Ok(child) => Ok(Some(child)),
-        Err(error) if error.is_not_found() => {
+        Err(error) if error.kind() == ErrorKind::ProgramNotFound => {
             part.note(format!("left out: {error}"));
             Ok(None)
         }

@@ -178,7 +178,7 @@ pub use consume::REGEX_WINDOW;
 pub use consume::{
     BlockLines, ByteStream, Eof, Found, LineBlock, LineBlocks, Lines, Match, Needle,
 };
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Recv, Source};
 pub use limits::{
     DEFAULT_DRAIN_CAP, DEFAULT_DRAIN_IDLE, DEFAULT_PIPE_BUDGET, DEFAULT_STDERR_LIMIT,

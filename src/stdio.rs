@@ -80,8 +80,8 @@ pub(crate) enum Feed {
 impl Input {
     /// Everything that the reader gives until its end-of-file.
     ///
-    /// If it fails, the child sees end-of-file, and the run an error for which
-    /// [`is_input`](crate::Error::is_input) holds.
+    /// If it fails, the child sees end-of-file, and the run an error of the
+    /// kind [`Input`](crate::ErrorKind::Input).
     ///
     /// Of `tokio::io::stdin()` a read is made on a thread of its own that cannot be cancelled: when the run is over, or this
     /// is dropped, it still waits for the next input, takes it, and keeps the runtime from shutting down until then. So does

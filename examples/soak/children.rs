@@ -13,8 +13,8 @@ use std::{
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, poll};
 use process_io::{
-    CancellationToken, Drain, Event, Ladder, Output, ProcessIOWrapper, ProcessIo, Recv, Signal,
-    Source, Step,
+    CancellationToken, Drain, ErrorKind, Event, Ladder, Output, ProcessIOWrapper, ProcessIo, Recv,
+    Signal, Source, Step,
 };
 use rustix::process::Pid;
 use tokio::{
@@ -140,7 +140,7 @@ async fn exit_code(n: u64) -> Checked {
     let output = ProcessIo::builder(sh(&format!("echo out; echo why >&2; exit {code}"))).await?;
     same(&output.stdout, "out\n")?;
     let error = output.check().err().ok_or("it succeeded")?;
-    check(error.is_failed(), || error.to_string())?;
+    check(error.kind() == ErrorKind::Failed, || error.to_string())?;
     let got = error.status().and_then(|status| status.code());
     check(got == Some(code as i32), || {
         format!("exit code {got:?}, {code} expected")
@@ -327,7 +327,7 @@ sys.stdin.read()
     let pid = io.id().ok_or("no pid")?.to_string();
     let mut tracer = match ProcessIo::spawn(command("python3", &["-c", TRACER, &pid])) {
         Ok(tracer) => tracer,
-        Err(error) if error.is_not_found() => return Ok(0),
+        Err(error) if error.kind() == ErrorKind::ProgramNotFound => return Ok(0),
         Err(error) => return Err(error.into()),
     };
     tracer.expect("\n").await?;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture, poll, stream};
-use process_io::ProcessIo;
+use process_io::{ErrorKind, ProcessIo};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::JoinSet;
 
@@ -166,7 +166,7 @@ async fn echo_or_refuse() -> Result<bool, Fault> {
     let run = ProcessIo::builder(command("cat", &[])).input(input.clone());
     let mut io = match run.spawn() {
         Ok(io) => io,
-        Err(error) if error.is_too_many_files() => {
+        Err(error) if error.kind() == ErrorKind::TooManyFiles => {
             // The others need a moment to finish.
             tokio::time::sleep(Duration::from_millis(1)).await;
             return Ok(false);

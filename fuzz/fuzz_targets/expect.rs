@@ -16,7 +16,7 @@ use std::{sync::LazyLock, time::Duration};
 use arbitrary::Arbitrary;
 use futures::FutureExt;
 use libfuzzer_sys::fuzz_target;
-use process_io::{Eof, Match, Needle, ProcessIo, ReadSource, Source};
+use process_io::{ErrorKind, Eof, Match, Needle, ProcessIo, ReadSource, Source};
 use regex::bytes::Regex;
 
 #[derive(Debug, Arbitrary)]
@@ -155,7 +155,7 @@ async fn compare(input: &Input, data: &[u8]) {
             at = data.len();
         } else {
             let error = found.expect_err("no match");
-            assert!(error.is_eof(), "{error}");
+            assert_eq!(error.kind(), ErrorKind::Eof, "{error}");
             let output = error.into_output().expect("the output");
             let (asked, other) = match input.stderr {
                 true => (output.stderr, output.stdout),

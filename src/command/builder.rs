@@ -212,8 +212,8 @@ impl Builder {
     /// `pre_exec`) needs `false`, for a group's leader cannot; then a kill reaches the group that the child leads.
     ///
     /// A child in a group of its own may not use the terminal of this process: when it reads from it, as a program does that
-    /// asks for a password, the system stops it by `SIGTTIN` or `SIGTTOU`. What is awaited fails then, and
-    /// [`Error::is_stopped`](crate::Error::is_stopped) holds for the error.
+    /// asks for a password, the system stops it by `SIGTTIN` or `SIGTTOU`. What is awaited fails then, with an
+    /// error of the kind [`Stopped`](crate::ErrorKind::Stopped).
     ///
     /// On Windows it is a Job Object of its own, which holds all descendants from the first instruction on, and a process group
     /// of the console: Ctrl-C does not reach it, and [`Signal::TERM`](crate::Signal::TERM) is a Ctrl-Break to it. It needs

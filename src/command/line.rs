@@ -11,6 +11,9 @@ use crate::secrets::{HIDDEN, Secrets};
 /// Longest command line that an error shows, in bytes.
 const LINE_MAX: usize = 1024;
 
+/// Longest argument that an error shows, in bytes: a script is told by its beginning.
+const ARGUMENT_MAX: usize = 120;
+
 /// Program and arguments without the secrets, quoted as for a shell where they need it, cut when very long.
 pub(crate) fn line(command: &Command, secrets: &Secrets) -> Arc<str> {
     let mut line = String::new();
@@ -22,16 +25,31 @@ pub(crate) fn line(command: &Command, secrets: &Secrets) -> Arc<str> {
             line.push(' ');
         }
         let room = LINE_MAX.saturating_sub(line.len());
+        let max = match line.is_empty() {
+            true => room,
+            false => room.min(ARGUMENT_MAX),
+        };
         let word = secrets.hide(word.as_encoded_bytes(), 0);
-        let cut = (word.char_indices().map(|(at, _)| at)).find(|&at| at > room);
+        let shown = beginning(&word, max);
         // Writing to a string cannot fail.
-        let _ = quote(&mut line, &word[..cut.unwrap_or(word.len())]);
-        if cut.is_some() || room == 0 {
-            line.push_str(" ...");
-            break;
+        let _ = quote(&mut line, shown);
+        match shown.len() < word.len() {
+            true if max == ARGUMENT_MAX => line.push('…'),
+            cut if cut || room == 0 => {
+                line.push_str(" ...");
+                break;
+            }
+            _ => {}
         }
     }
     line.into()
+}
+
+/// As many whole characters as have room in `max` bytes.
+fn beginning(word: &str, max: usize) -> &str {
+    let ends = (0..=max.min(word.len())).rev();
+    let end = ends.into_iter().find(|&end| word.is_char_boundary(end));
+    &word[..end.unwrap_or_default()]
 }
 
 fn quote(line: &mut String, word: &str) -> fmt::Result {
@@ -64,9 +82,18 @@ mod tests {
 
     #[test]
     fn is_cut_when_very_long() {
-        let long = of(&[&"é".repeat(5000), "more"]);
+        let long = of(&["word"; 1000]);
         assert!(long.len() < LINE_MAX + 20, "{}", long.len());
         assert!(long.ends_with(" ..."));
+    }
+
+    #[test]
+    fn a_long_argument_is_cut_after_a_whole_character() {
+        let script = format!("x{}", "é".repeat(500));
+        let shown = format!("prog -c x{}… end", "é".repeat(59));
+        assert_eq!(of(&["-c", &script, "end"]), shown);
+        let fits = "a".repeat(ARGUMENT_MAX);
+        assert_eq!(of(&[&fits]), format!("prog {fits}"));
     }
 
     #[test]

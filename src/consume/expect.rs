@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::needle::{Found, Needle};
 use crate::{
-    error::{Kind, Result},
+    error::{ErrorKind, Kind, Result},
     event::Source,
     limits::DEFAULT_DRAIN_IDLE,
     process_io::{Handle, ProcessIo, ReadSource, RecvHalf},
@@ -56,7 +56,7 @@ impl ProcessIo {
     ///
     /// # Errors
     ///
-    /// [`is_eof`](crate::Error::is_eof) if the output ends before: the error carries the exit status, if the child
+    /// [`Eof`](ErrorKind::Eof) if the output ends before: the error carries the exit status, if the child
     /// exits within 200 ms of that, and takes along all the unmatched [output](crate::Error::output), of both streams.
     /// [`is_limit`](crate::Error::is_limit) if there is no match in as much as may be kept; it stays to be
     /// received. If a [`Needle`] of one's own finds what is not in the output; nothing is taken then. Else as
@@ -188,7 +188,7 @@ async fn expect_until(
                 Some(Err(error))
                     if error.is_beside_the_child()
                         || error.is_of_a_stop()
-                        || error.is_stopped() =>
+                        || error.kind() == ErrorKind::Stopped =>
                 {
                     return Err(error);
                 }

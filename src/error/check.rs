@@ -8,7 +8,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// Otherwise an error for which [`is_failed`](Error::is_failed) holds. It names the command, how it
+    /// Otherwise an error of the kind [`Failed`](crate::ErrorKind::Failed). It names the command, how it
     /// ended and the end of its stderr, and carries this output.
     pub fn check(self) -> Result<Self> {
         if self.success() {

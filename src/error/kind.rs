@@ -2,12 +2,13 @@
 
 use std::{fmt, io, time::Duration};
 
+use super::ErrorKind;
 use crate::{event::Source, signal::Signal};
 
 /// The id of the user that a child was to be started as, if that is not ours.
 type User = Option<u32>;
 
-/// The cause. Private, so that a new one is not a breaking change.
+/// The cause, with what is known of it. [`ErrorKind`] is what of it is public.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(dead_code)] // Some causes exist on some platforms only.
 pub(crate) enum Kind {
@@ -63,6 +64,63 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// What users are told.
+    pub(super) fn public(&self) -> ErrorKind {
+        match self {
+            Self::ProgramNotFound(_) => ErrorKind::ProgramNotFound,
+            Self::DirectoryNotFound(_) | Self::NotDirectory(_) | Self::DirectoryClosed(..) => {
+                ErrorKind::DirectoryNotFound
+            }
+            Self::NotExecutable(..)
+            | Self::ProgramHidden(..)
+            | Self::ProgramIsDirectory(_)
+            | Self::BadFormat(_) => ErrorKind::NotExecutable,
+            Self::BadInterpreter(_) => ErrorKind::BadInterpreter,
+            Self::TextFileBusy(_) => ErrorKind::ExecutableFileBusy,
+            Self::ArgumentListTooLong => ErrorKind::ArgumentListTooLong,
+            Self::NulByte => ErrorKind::NulByte,
+            Self::TooManyFiles => ErrorKind::TooManyFiles,
+            Self::TooManyProcesses => ErrorKind::TooManyProcesses,
+            Self::Group(_) | Self::Leader | Self::NullDevice | Self::Spawn => ErrorKind::Spawn,
+            Self::Timeout | Self::Deadline(_) | Self::Silence(_) => ErrorKind::Timeout,
+            Self::Cancelled => ErrorKind::Cancelled,
+            Self::Stopped(_) => ErrorKind::Stopped,
+            Self::Limit(..) => ErrorKind::Limit,
+            Self::LongLine(..) => ErrorKind::LongLine,
+            Self::BrokenPipe => ErrorKind::BrokenPipe,
+            Self::StdinClosed => ErrorKind::StdinClosed,
+            Self::NotPiped(_) => ErrorKind::NotPiped,
+            Self::Stdin => ErrorKind::Stdin,
+            Self::Input => ErrorKind::Input,
+            Self::Eof => ErrorKind::Eof,
+            Self::Needle(..) => ErrorKind::Needle,
+            Self::Output(_) => ErrorKind::Output,
+            Self::Io => ErrorKind::Io,
+            Self::Failed => ErrorKind::Failed,
+            Self::Wait => ErrorKind::StatusUnavailable,
+            Self::Signal => ErrorKind::Signal,
+            Self::NoRuntime | Self::NoRuntimeToWait => ErrorKind::NoRuntime,
+        }
+    }
+
+    /// The program never ran.
+    pub(super) fn is_spawn(&self) -> bool {
+        matches!(self, Self::NoRuntime)
+            || matches!(
+                self.public(),
+                ErrorKind::ProgramNotFound
+                    | ErrorKind::DirectoryNotFound
+                    | ErrorKind::NotExecutable
+                    | ErrorKind::BadInterpreter
+                    | ErrorKind::ExecutableFileBusy
+                    | ErrorKind::ArgumentListTooLong
+                    | ErrorKind::NulByte
+                    | ErrorKind::TooManyFiles
+                    | ErrorKind::TooManyProcesses
+                    | ErrorKind::Spawn
+            )
+    }
+
     /// The [`io::ErrorKind`] that fits best; `None` if that is the business of the source.
     pub(super) fn io_kind(&self) -> Option<io::ErrorKind> {
         Some(match self {

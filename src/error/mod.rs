@@ -1,6 +1,7 @@
 //! [`Error`]: one opaque error for everything, which tells the cause, the command and how far it got.
 
 mod check;
+mod error_kind;
 mod kind;
 mod show;
 
@@ -8,6 +9,7 @@ use std::{error, io, process::ExitStatus, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+pub use error_kind::ErrorKind;
 pub(crate) use kind::Kind;
 
 use crate::{limits::ERROR_TAIL, output::Output, secrets::Secrets, signal::Signal};
@@ -17,9 +19,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, in which command, and what is known of the child by then.
 ///
-/// The kinds are told apart by the `is_*` methods; more may come. Of a child that could not be started a cause is told only if
-/// it was found to be so afterwards. Otherwise, as for an error of the command's own `pre_exec`, none of them holds, and the
-/// [source](std::error::Error::source) has the system's words. Where it is known the error
+/// [`kind`](Error::kind) tells the cause, and a few `is_*` methods the most common ones. Where it is known the error
 /// carries the [command line](Error::command), the [exit status](Error::status), the
 /// [end of stderr](Error::stderr_tail) and, where a run was cut short, the
 /// [partial output](Error::output).
@@ -161,7 +161,7 @@ impl Error {
     }
 
     /// How many bytes of the message the pipe had taken when [`send`](crate::ProcessIo::send) and its kin failed and no more of
-    /// it will be written: stdin is [broken](Error::is_broken_pipe), closed or [failed](Error::is_stdin), the run is over, or
+    /// it will be written: stdin is [broken](Error::is_broken_pipe), closed or [failed](ErrorKind::Stdin), the run is over, or
     /// [`send_timeout`](crate::ProcessIo::send_timeout) ran out of time. `None` where the rest is still queued, and for an error
     /// of anything else.
     pub fn written(&self) -> Option<usize> {
@@ -169,7 +169,7 @@ impl Error {
     }
 
     /// The signal that the child was stopped by, in the sense of job control, when a run was cut short or the terminal
-    /// [stopped](Self::is_stopped) it.
+    /// [stopped](ErrorKind::Stopped) it.
     pub fn stopped(&self) -> Option<Signal> {
         self.0.stopped
     }
@@ -180,134 +180,54 @@ impl Error {
         self.0.survivors
     }
 
-    /// There is no such program.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self.0.kind, Kind::ProgramNotFound(_))
+    /// What the cause is.
+    ///
+    /// Of a child that could not be started a cause is told only if it was found to be so afterwards, and else
+    /// [`ErrorKind::Spawn`].
+    pub fn kind(&self) -> ErrorKind {
+        let source = self.0.source.as_ref();
+        let is_unsupported = source.is_some_and(|e| e.kind() == io::ErrorKind::Unsupported);
+        let cause = || source?.get_ref()?.downcast_ref::<Self>();
+        match self.0.kind.public() {
+            ErrorKind::Spawn | ErrorKind::Signal | ErrorKind::Io if is_unsupported => {
+                ErrorKind::Unsupported
+            }
+            _ if cause().is_some_and(|cause| cause.kind() == ErrorKind::NoRuntime) => {
+                ErrorKind::NoRuntime
+            }
+            kind => kind,
+        }
     }
 
-    /// The directory in which the child was to start does not exist, is none, or cannot be entered by the user that the child
-    /// was to be started as.
-    pub fn is_directory_not_found(&self) -> bool {
-        matches!(
-            self.0.kind,
-            Kind::DirectoryNotFound(_) | Kind::NotDirectory(_) | Kind::DirectoryClosed(..)
-        )
+    /// The child could not be started: its program never ran. [`kind`](Error::kind) tells why.
+    pub fn is_spawn(&self) -> bool {
+        self.0.kind.is_spawn()
     }
 
-    /// The program is there, but it is a directory, cannot be executed by the user that the child was to be started as, or is
-    /// nothing that this system can execute.
-    pub fn is_not_executable(&self) -> bool {
-        matches!(
-            self.0.kind,
-            Kind::NotExecutable(..)
-                | Kind::ProgramHidden(..)
-                | Kind::ProgramIsDirectory(_)
-                | Kind::BadFormat(_)
-        )
-    }
-
-    /// The program is a script, or a binary, whose interpreter or loader does not exist or cannot be executed.
-    pub fn is_bad_interpreter(&self) -> bool {
-        matches!(self.0.kind, Kind::BadInterpreter(_))
-    }
-
-    /// Arguments and environment together are larger than the system takes.
-    pub fn is_argument_list_too_long(&self) -> bool {
-        self.0.kind == Kind::ArgumentListTooLong
-    }
-
-    /// An argument, a variable or the program's name holds a NUL byte.
-    pub fn is_nul_byte(&self) -> bool {
-        self.0.kind == Kind::NulByte
-    }
-
-    /// There was no tokio runtime: to spawn in, and no child was started; or to wait in, when the one in which the child was
-    /// started had shut down.
-    pub fn is_no_runtime(&self) -> bool {
-        let cause = || self.0.source.as_ref()?.get_ref()?.downcast_ref::<Self>();
-        matches!(self.0.kind, Kind::NoRuntime | Kind::NoRuntimeToWait)
-            || cause().is_some_and(Self::is_no_runtime)
-    }
-
-    /// The process or the system has no descriptor left (`EMFILE`, `ENFILE`). No child was left behind.
-    pub fn is_too_many_files(&self) -> bool {
-        self.0.kind == Kind::TooManyFiles
-    }
-
-    /// The system lets this user start no more processes (`EAGAIN`).
-    pub fn is_too_many_processes(&self) -> bool {
-        self.0.kind == Kind::TooManyProcesses
-    }
-
-    /// The program's file is open for writing (`ETXTBSY`), and stayed so; see
-    /// [`Builder::retry_busy`](crate::Builder::retry_busy).
-    pub fn is_busy(&self) -> bool {
-        matches!(self.0.kind, Kind::TextFileBusy(_))
-    }
-
-    /// Time ran out: that of the call, or that of the run, by [`timeout`](crate::Builder::timeout),
-    /// [`deadline`](crate::Builder::deadline) or [`inactivity_timeout`](crate::Builder::inactivity_timeout). Only an
-    /// error of the run carries the [output](Error::output).
+    /// [`ErrorKind::Timeout`]: time ran out, that of the call or that of the run.
     pub fn is_timeout(&self) -> bool {
-        matches!(
-            self.0.kind,
-            Kind::Timeout | Kind::Deadline(_) | Kind::Silence(_)
-        )
+        self.kind() == ErrorKind::Timeout
     }
 
-    /// The run was [cancelled](crate::Builder::cancel_on).
+    /// [`ErrorKind::Cancelled`]: the run was [cancelled](crate::Builder::cancel_on).
     pub fn is_cancelled(&self) -> bool {
-        self.0.kind == Kind::Cancelled
+        self.kind() == ErrorKind::Cancelled
     }
 
-    /// The terminal stopped the child, by `SIGTTIN` or `SIGTTOU`: it is in a process group of its own, and so may not use the
-    /// terminal. It is still there, and may be killed, or continued by `SIGCONT` once it may use the terminal. See
-    /// [`Builder::process_group`](crate::Builder::process_group).
-    pub fn is_stopped(&self) -> bool {
-        matches!(self.0.kind, Kind::Stopped(_))
-    }
-
-    /// A stream reached its limit, which was set to [`Overflow::Fail`](crate::Overflow::Fail), or a line its
-    /// own, with [`LongLine::Fail`](crate::LongLine::Fail).
+    /// [`ErrorKind::Limit`] or [`ErrorKind::LongLine`]: a stream reached its limit, or a line its own.
     pub fn is_limit(&self) -> bool {
-        matches!(self.0.kind, Kind::Limit(..) | Kind::LongLine(..))
+        matches!(self.kind(), ErrorKind::Limit | ErrorKind::LongLine)
     }
 
-    /// The child cannot take input any more: it closed its stdin or ended, or we closed it.
+    /// [`ErrorKind::BrokenPipe`] or [`ErrorKind::StdinClosed`]: the child cannot take input any more, because it closed its stdin
+    /// or ended, or we closed it.
     pub fn is_broken_pipe(&self) -> bool {
-        matches!(self.0.kind, Kind::BrokenPipe | Kind::StdinClosed)
-    }
-
-    /// The child's stdin could not be written to, although it may take more input: the system failed, or the runtime that the
-    /// child was started in is gone. The child saw end-of-file there.
-    pub fn is_stdin(&self) -> bool {
-        self.0.kind == Kind::Stdin
-    }
-
-    /// The output ended before what was waited for.
-    pub fn is_eof(&self) -> bool {
-        self.0.kind == Kind::Eof
-    }
-
-    /// The child ran, and ended with something else than success.
-    pub fn is_failed(&self) -> bool {
-        self.0.kind == Kind::Failed
-    }
-
-    /// The source of the child's input failed; the child saw end-of-file there.
-    pub fn is_input(&self) -> bool {
-        self.0.kind == Kind::Input
-    }
-
-    /// What the child's output was to be copied to failed, see [`copy_to`](crate::ProcessIo::copy_to) and
-    /// [`Stage::tee`](crate::Stage::tee).
-    pub fn is_output(&self) -> bool {
-        matches!(self.0.kind, Kind::Output(_))
+        matches!(self.kind(), ErrorKind::BrokenPipe | ErrorKind::StdinClosed)
     }
 
     /// Error of the input source, of the pipe to stdin or of a tee writer, not of the child.
     pub(crate) fn is_beside_the_child(&self) -> bool {
-        self.is_input() || self.is_stdin() || self.is_output()
+        matches!(self.0.kind, Kind::Input | Kind::Stdin | Kind::Output(_))
     }
 
     /// The run was cut short.

@@ -100,7 +100,7 @@ impl Stage {
     /// The data comes by this process then, and moves only while the pipeline is awaited or read from, as fast as the slower of
     /// the two takes it. `writer` is shut down at the end. It gets every byte until this stage reads no more; then the
     /// stage before is told, as it would be without this. If `writer` fails the pipeline goes on without it, and at its
-    /// end there is an error for which [`is_output`](crate::Error::is_output) holds.
+    /// end there is an error of the kind [`Output`](crate::ErrorKind::Output).
     ///
     /// A pipeline that is let go of ([`detach`](ProcessIo::detach)) ends here: nobody is left to move the data.
     ///

@@ -107,7 +107,7 @@ impl ProcessIo {
     ///
     /// # Errors
     ///
-    /// [`is_no_runtime`](Error::is_no_runtime) outside of a tokio runtime; the child is killed then.
+    /// [`NoRuntime`](crate::ErrorKind::NoRuntime) outside of a tokio runtime; the child is killed then.
     pub fn into_background(mut self) -> Result<Background> {
         if Runtime::try_current().is_err() {
             return Err(self.pump.error(Kind::NoRuntime));

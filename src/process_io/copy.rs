@@ -28,7 +28,7 @@ impl ProcessIo {
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv); [`is_output`](Error::is_output) if the writer fails. What it has not taken is still there.
+    /// As [`recv`](Self::recv); [`Output`](crate::ErrorKind::Output) if the writer fails. What it has not taken is still there.
     ///
     /// # Cancel safety
     ///

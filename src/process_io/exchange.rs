@@ -45,7 +45,7 @@ impl ProcessIo {
     /// # Errors
     ///
     /// [`is_broken_pipe`](crate::Error::is_broken_pipe) if the child closed its stdin or ended, or stdin was closed
-    /// here, and [`is_stdin`](crate::Error::is_stdin) if it could not be written to for another reason: then
+    /// here, and [`Stdin`](crate::ErrorKind::Stdin) if it could not be written to for another reason: then
     /// [`written`](crate::Error::written) tells how many bytes of `data` went. [`is_limit`](crate::Error::is_limit) if unread
     /// output reached a limit that says [`Overflow::Fail`](crate::Overflow::Fail): then the rest stays queued, receive some and
     /// go on.
@@ -109,7 +109,7 @@ impl ProcessIo {
     ///
     /// # Errors
     ///
-    /// [`is_stopped`](crate::Error::is_stopped) if the terminal stops the child.
+    /// [`Stopped`](crate::ErrorKind::Stopped) if the terminal stops the child.
     ///
     /// # Cancel safety
     ///
@@ -139,8 +139,9 @@ impl ProcessIo {
     ///
     /// # Errors
     ///
-    /// If the stream is no pipe, once; then it is a stream that has ended. When the run is [cut short](crate::Builder#when-to-stop), once, where the stream would end;
-    /// [`is_stopped`](crate::Error::is_stopped) if the terminal stops the child; if the pipe cannot be read; [`is_limit`](crate::Error::is_limit) if unread output of the *other* stream
+    /// If the stream is [no pipe](crate::ErrorKind::NotPiped), once; then it is a stream that has ended. When the run is
+    /// [cut short](crate::Builder#when-to-stop), once, where the stream would end;
+    /// [`Stopped`](crate::ErrorKind::Stopped) if the terminal stops the child; if the pipe cannot be read; [`is_limit`](crate::Error::is_limit) if unread output of the *other* stream
     /// reached a limit that says [`Overflow::Fail`](crate::Overflow::Fail).
     ///
     /// # Cancel safety
@@ -185,7 +186,7 @@ impl ProcessIo {
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv); [`is_eof`](crate::Error::is_eof) if the stream ends amid the `n` bytes: what there is of them stays
+    /// As [`recv`](Self::recv); [`Eof`](crate::ErrorKind::Eof) if the stream ends amid the `n` bytes: what there is of them stays
     /// in the handle.
     ///
     /// # Cancel safety
@@ -281,7 +282,7 @@ impl ProcessIo {
     /// # Errors
     ///
     /// If stdin was closed before, if it cannot be written to for another reason than that the child takes no more
-    /// ([`is_stdin`](crate::Error::is_stdin)), or if a pipe cannot be read.
+    /// ([`Stdin`](crate::ErrorKind::Stdin)), or if a pipe cannot be read.
     ///
     /// # Cancel safety
     ///

@@ -39,11 +39,11 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If it cannot be started: the error tells no such [program](crate::Error::is_not_found), no such
-    /// [directory](crate::Error::is_directory_not_found), [not executable](crate::Error::is_not_executable), bad
-    /// [interpreter](crate::Error::is_bad_interpreter), [arguments too
-    /// long](crate::Error::is_argument_list_too_long) and more apart. Outside a tokio runtime
-    /// [`is_no_runtime`](crate::Error::is_no_runtime). In no case is a child or a descriptor left behind.
+    /// If it cannot be started: the error tells no such [program](crate::ErrorKind::ProgramNotFound), no such
+    /// [directory](crate::ErrorKind::DirectoryNotFound), [not executable](crate::ErrorKind::NotExecutable), bad
+    /// [interpreter](crate::ErrorKind::BadInterpreter), [arguments too
+    /// long](crate::ErrorKind::ArgumentListTooLong) and more apart. Outside a tokio runtime
+    /// [`NoRuntime`](crate::ErrorKind::NoRuntime). In no case is a child or a descriptor left behind.
     ///
     /// # Panics
     ///
@@ -91,7 +91,7 @@ impl Builder {
     /// # Errors
     ///
     /// As [`spawn`](Builder::spawn). If the runtime is shut down meanwhile,
-    /// [`is_no_runtime`](crate::Error::is_no_runtime).
+    /// [`NoRuntime`](crate::ErrorKind::NoRuntime).
     ///
     /// # Panics
     ///

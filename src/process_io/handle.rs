@@ -60,7 +60,7 @@ use crate::{
 ///
 /// When that runtime has shut down, the handle goes on in the runtime that it is polled in next, and nothing that the child has
 /// written is lost. Where it is polled outside of any, it hands over what is there, and fails where it would have to wait: an
-/// error for which [`is_no_runtime`](crate::Error::is_no_runtime) holds, and never the end of a stream. Where a time was set, and
+/// error of the kind [`NoRuntime`](crate::ErrorKind::NoRuntime), and never the end of a stream. Where a time was set, and
 /// is still to come, it may panic there instead, as tokio's timers do.
 pub struct ProcessIo {
     pub(crate) pump: Pump,

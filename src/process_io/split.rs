@@ -149,7 +149,7 @@ impl SendHalf {
     /// # Errors
     ///
     /// [`is_broken_pipe`](Error::is_broken_pipe) if the child closed its stdin or ended, or it was closed here, and
-    /// [`is_stdin`](Error::is_stdin) if it could not be written to for another reason; [`written`](Error::written) tells how
+    /// [`Stdin`](crate::ErrorKind::Stdin) if it could not be written to for another reason; [`written`](Error::written) tells how
     /// many bytes of `data` went. When the run is [cut short](crate::Builder#when-to-stop), or the terminal stops the child.
     ///
     /// # Cancel safety

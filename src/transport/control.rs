@@ -143,7 +143,7 @@ impl Control {
     /// # Errors
     ///
     /// If something else in this process reaped the child, so that its status is not to be had;
-    /// [`is_no_runtime`](Error::is_no_runtime) if the child lives, the runtime in which it was started has shut down, and there is
+    /// [`NoRuntime`](crate::ErrorKind::NoRuntime) if the child lives, the runtime in which it was started has shut down, and there is
     /// no other here. While that one exists it must run, or this waits on; see [runtimes](crate::ProcessIo#runtimes).
     ///
     /// # Cancel safety

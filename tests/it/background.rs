@@ -1,6 +1,6 @@
 //! A child whose handle is not used goes on.
 
-use process_io::{Limits, Overflow, ProcessIo, Recv, Source, transport::memory};
+use process_io::{ErrorKind, Limits, Overflow, ProcessIo, Recv, Source, transport::memory};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{child, eventually, pattern, within};
@@ -101,5 +101,5 @@ async fn is_killed_with_its_handle() {
 fn needs_a_runtime() {
     let (parts, _child) = memory::child();
     let error = ProcessIo::from_parts(parts).into_background().unwrap_err();
-    assert!(error.is_no_runtime(), "{error}");
+    assert_eq!(error.kind(), ErrorKind::NoRuntime, "{error}");
 }

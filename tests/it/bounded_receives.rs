@@ -1,7 +1,7 @@
 //! So many bytes at most, and so many exactly.
 
 use futures::FutureExt;
-use process_io::{Limits, Overflow, ProcessIo, Recv, Source, transport::memory};
+use process_io::{ErrorKind, Limits, Overflow, ProcessIo, Recv, Source, transport::memory};
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{child, pattern, within};
@@ -64,7 +64,7 @@ async fn a_message_that_ends_early_is_an_error_and_stays() {
     let mut io = ProcessIo::spawn(child(&["write", "out", "10"])).unwrap();
     assert_eq!(data(within(io.recv_exact(OUT, 4)).await), &pattern(10)[..4]);
     let error = within(io.recv_exact(OUT, 7)).await.unwrap_err();
-    assert!(error.is_eof(), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Eof, "{error}");
     assert_eq!(data(within(io.recv_exact(OUT, 6)).await), &pattern(10)[4..]);
     assert_eq!(within(io.recv_exact(OUT, 1)).await.unwrap(), Recv::Eof);
 }

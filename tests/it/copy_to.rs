@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use process_io::{DEFAULT_DRAIN_IDLE, ProcessIo, Source, transport::memory};
+use process_io::{DEFAULT_DRAIN_IDLE, ErrorKind, ProcessIo, Source, transport::memory};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex, sink};
 
 use crate::support::{assert_bytes, child, pattern, within};
@@ -96,7 +96,7 @@ async fn a_writer_that_fails_is_told_and_the_rest_is_still_there() {
     let error = within(io.copy_to(Source::Stdout, &mut broken))
         .await
         .unwrap_err();
-    assert!(error.is_output(), "{error}");
+    assert_eq!(error.kind(), process_io::ErrorKind::Output, "{error}");
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::BrokenPipe);
     let mut all = Vec::new();
     within(io.copy_to(Source::Stdout, &mut all)).await.unwrap();
@@ -226,7 +226,7 @@ async fn of_both_a_writer_that_fails_is_told_and_nothing_is_lost() {
     let copied = within(io.copy_both_to(&mut out, &mut broken)).await;
     let error = copied.unwrap_err();
     assert!(
-        error.is_output() && error.to_string().contains("stderr"),
+        error.kind() == ErrorKind::Output && error.to_string().contains("stderr"),
         "{error}"
     );
     let rest = within(io.output()).await.unwrap();

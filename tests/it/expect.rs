@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use process_io::{
-    Command, Eof, Limits, Needle, Overflow, ProcessIo, ReadSource, Recv, Source,
+    Command, Eof, ErrorKind, Limits, Needle, Overflow, ProcessIo, ReadSource, Recv, Source,
     transport::memory::{self, Child},
 };
 use tokio::io::AsyncWriteExt;
@@ -25,7 +25,9 @@ fn program(name: &str, args: &[&str]) -> Option<ProcessIo> {
     let mut command = Command::new(name);
     command.args(args);
     match ProcessIo::spawn(command) {
-        Err(error) if error.is_not_found() && std::env::var_os("CI").is_none() => {
+        Err(error)
+            if error.kind() == ErrorKind::ProgramNotFound && std::env::var_os("CI").is_none() =>
+        {
             eprintln!("skipped: there is no {name} here");
             None
         }
@@ -176,7 +178,7 @@ async fn at_the_end_the_error_tells_all() {
     let steps = ["do", "out", "login: ", "err", "no such user\n", "exit", "3"];
     let mut io = ProcessIo::spawn(child(&steps)).unwrap();
     let error = within(io.expect("password: ")).await.unwrap_err();
-    assert!(error.is_eof(), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Eof, "{error}");
     assert_eq!(error.status().unwrap().code(), Some(3));
     assert_eq!(error.stderr_tail(), b"no such user\n");
     assert!(error.to_string().contains("no such user"), "{error}");
@@ -184,7 +186,7 @@ async fn at_the_end_the_error_tells_all() {
     assert_eq!(output.stdout, "login: ");
     assert_eq!(output.stderr, "no such user\n");
     let error = within(io.expect("password: ")).await.unwrap_err();
-    assert!(error.is_eof(), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Eof, "{error}");
 }
 
 #[tokio::test]
@@ -336,6 +338,6 @@ async fn python_answers() {
     );
     within(io.send_line("exit(5)")).await.unwrap();
     let error = within(io.expect("more")).await.unwrap_err();
-    assert!(error.is_eof(), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Eof, "{error}");
     assert_eq!(error.status().unwrap().code(), Some(5));
 }

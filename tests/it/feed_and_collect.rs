@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use process_io::{Input, ProcessIo};
+use process_io::{ErrorKind, Input, ProcessIo};
 use tokio_util::io::StreamReader;
 
 use crate::support::{assert_bytes, child, pattern, within};
@@ -90,7 +90,7 @@ fn broken() -> io::Error {
 }
 
 fn tells_of_the_fire(error: &process_io::Error) {
-    assert!(error.is_input(), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Input, "{error:?}");
     assert!(error.to_string().contains("the disk is on fire"), "{error}");
     assert!(error.command().unwrap().ends_with("echo"), "{error:?}");
 }

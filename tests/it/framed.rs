@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt, TryStreamExt};
-use process_io::{ProcessIo, transport::memory};
+use process_io::{ErrorKind, ProcessIo, transport::memory};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::codec::{LengthDelimitedCodec, LinesCodec, LinesCodecError};
 
@@ -96,7 +96,7 @@ async fn a_death_is_told_to_the_reader() {
     let error = within(lines.next()).await.unwrap().unwrap_err();
     let text = error.to_string();
     let error = cause_of_lines(error);
-    assert!(error.is_failed(), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Failed, "{error}");
     assert_eq!(error.status().unwrap().code(), Some(3));
     assert_eq!(error.stderr_tail(), b"out of luck\n");
     assert!(text.contains("out of luck") && text.contains('3'), "{text}");

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt, future::join_all};
 use process_io::{
-    DEFAULT_DRAIN_CAP, DEFAULT_DRAIN_IDLE, Drain, Error, Event, Limits, Line, LineEnd, Overflow,
-    ProcessIOWrapper, ProcessIo, ReadSource, Recv, Result, Source, transport::memory,
+    DEFAULT_DRAIN_CAP, DEFAULT_DRAIN_IDLE, Drain, Error, ErrorKind, Event, Limits, Line, LineEnd,
+    Overflow, ProcessIOWrapper, ProcessIo, ReadSource, Recv, Result, Source, transport::memory,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::codec::BytesCodec;
@@ -75,7 +75,7 @@ async fn join(mut lines: impl Stream<Item = Result<Line>> + Unpin) -> Result<Vec
 
 /// The child has exited with code 7, and this says so.
 fn assert_failed(error: Error) {
-    assert!(error.is_failed(), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Failed, "{error}");
     assert_eq!(error.status().unwrap().code(), Some(7));
 }
 
@@ -112,7 +112,7 @@ impl Path {
                 // On stderr, for a flood on stdout is no place to look for what never comes.
                 let found = io.expect_from(ReadSource::Stderr, "never", LONG).await;
                 let error = found.unwrap_err();
-                assert!(error.is_eof(), "{error}");
+                assert_eq!(error.kind(), ErrorKind::Eof, "{error}");
                 assert_eq!(error.status().unwrap().code(), Some(7));
                 stdout = error.into_output().unwrap().stdout.into();
             }

@@ -5,7 +5,7 @@
 use std::{path::Path, sync::Barrier, thread};
 
 use futures::{StreamExt, poll, stream};
-use process_io::{Command, Drain, ProcessIOWrapper, ProcessIo, Redirect, Source};
+use process_io::{Command, Drain, ErrorKind, ProcessIOWrapper, ProcessIo, Redirect, Source};
 use rustix::{
     io::Errno,
     process::{Resource, Rlimit, WaitId, WaitIdOptions, getrlimit, setrlimit, waitid},
@@ -167,7 +167,7 @@ async fn echo_or_refuse(number: usize) -> bool {
     let run = ProcessIo::builder(child(&["echo"])).input(input.clone());
     let mut io = match run.spawn() {
         Ok(io) => io,
-        Err(error) if error.is_too_many_files() => return false,
+        Err(error) if error.kind() == ErrorKind::TooManyFiles => return false,
         Err(error) => panic!("{error:?}"),
     };
     let output = within(io.output()).await.unwrap();

@@ -59,7 +59,7 @@ fn matches(
                 Err(error) => break error,
             }
         };
-        assert!(error.is_eof(), "{error}");
+        assert_eq!(error.kind(), process_io::ErrorKind::Eof, "{error}");
         let output = error.into_output().unwrap();
         let left = match source {
             ReadSource::Stderr => output.stderr,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
-use process_io::{Event, ProcessIOWrapper, ProcessIo, Recv, Source};
+use process_io::{ErrorKind, Event, ProcessIOWrapper, ProcessIo, Recv, Source};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{Way, assert_bytes, child, within};
@@ -184,7 +184,7 @@ mod arguments {
 
         let missing = process_io::Command::new(OsStr::from_bytes(b"/no/such/\xff\n"));
         let error = ProcessIo::spawn(missing).unwrap_err();
-        assert!(error.is_not_found(), "{error}");
+        assert_eq!(error.kind(), ErrorKind::ProgramNotFound, "{error}");
         assert!(error.to_string().contains("/no/such/\u{fffd}"), "{error}");
     }
 
@@ -193,7 +193,7 @@ mod arguments {
         let script = crate::support::sh(r"printf 'bad \377 byte' >&2; exit 1");
         let output = within(ProcessIo::builder(script)).await.unwrap();
         let error = output.check().unwrap_err();
-        assert!(error.is_failed());
+        assert_eq!(error.kind(), ErrorKind::Failed);
         assert_eq!(error.stderr_tail(), b"bad \xff byte");
         assert!(error.to_string().contains("bad \u{fffd} byte"), "{error}");
     }

@@ -3,12 +3,9 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use process_io::{Error, Output, ProcessIo};
+use process_io::{Error, ErrorKind, Output, ProcessIo};
 
-use crate::{
-    promise_10_errors_tell_the_cause::kinds,
-    support::{child, sh, within},
-};
+use crate::support::{child, sh, within};
 
 async fn run(script: &str) -> Output {
     within(ProcessIo::builder(sh(script))).await.unwrap()
@@ -16,7 +13,7 @@ async fn run(script: &str) -> Output {
 
 async fn failure(script: &str) -> Error {
     let error = run(script).await.check().unwrap_err();
-    assert_eq!(kinds(&error), ["failed"]);
+    assert_eq!(error.kind(), ErrorKind::Failed);
     error
 }
 
@@ -152,7 +149,7 @@ async fn a_run_that_was_cut_short_tells_why_and_how_it_ended() {
     let run = ProcessIo::builder(sh("echo so far >&2; exec sleep 300"));
     let timeout = std::time::Duration::from_millis(1500);
     let error = within(run.timeout(timeout)).await.unwrap_err();
-    assert_eq!(kinds(&error), ["timeout"]);
+    assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(
         error.to_string(),
         "`sh -c 'echo so far >&2; exec sleep 300'`: timed out after 1.5s (killed by SIGKILL); stderr:\nso far"
@@ -164,4 +161,21 @@ async fn a_run_that_was_cut_short_tells_why_and_how_it_ended() {
 async fn main_shows_it_as_well() {
     let error = failure("echo wrong >&2; exit 3").await;
     assert_eq!(format!("{error:?}"), error.to_string());
+}
+
+/// The beginning tells which script it was, and the rest would bury the cause.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_long_script_is_cut_after_a_whole_character() {
+    let script = format!("exit 3 # {}", "é".repeat(1000));
+    let output = within(ProcessIo::shell(script)).await.unwrap();
+    let error = output.check().unwrap_err();
+    let shown = format!("sh -c 'exit 3 # {}'…", "é".repeat(55));
+    assert_eq!(error.command(), Some(&*shown));
+    assert!(
+        error
+            .to_string()
+            .starts_with(&format!("`{shown}`: failed with exit code 3")),
+        "{error}"
+    );
 }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, env, path::Path};
 
 use futures::TryStreamExt;
-use process_io::{Command, Found, Needle, ProcessIo, ReadSource, Recv, Result, Source};
+use process_io::{Command, ErrorKind, Found, Needle, ProcessIo, ReadSource, Recv, Result, Source};
 
 use crate::support::{GENEROUS, assert_bytes, pattern, within};
 
@@ -18,7 +18,7 @@ fn program(name: &str, args: &[&str]) -> Command {
 /// What was started; outside CI the program may be missing.
 fn if_there<T>(started: Result<T>) -> Option<T> {
     match started {
-        Err(error) if error.is_not_found() && env::var_os("CI").is_none() => {
+        Err(error) if error.kind() == ErrorKind::ProgramNotFound && env::var_os("CI").is_none() => {
             eprintln!("skipped: {error}");
             None
         }
@@ -139,7 +139,7 @@ mod sqlite {
         }
         within(io.send_line(".exit 3")).await.unwrap();
         let error = within(io.expect(prompts)).await.unwrap_err();
-        assert!(error.is_eof(), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Eof, "{error}");
         assert_eq!(error.status().unwrap().code(), Some(3));
     }
 
@@ -159,7 +159,7 @@ mod sqlite {
         }
         within(io.send_line("selec 2;\n.exit 3")).await.unwrap();
         let error = within(io.expect("more")).await.unwrap_err();
-        assert!(error.is_eof(), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Eof, "{error}");
         assert_eq!(error.status().unwrap().code(), Some(3));
         let said = String::from_utf8_lossy(error.stderr_tail());
         assert!(said.contains("syntax error"), "{said}");
@@ -189,7 +189,7 @@ mod sqlite {
             return;
         };
         let error = within(io).await.unwrap().check().unwrap_err();
-        assert!(error.is_failed(), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Failed, "{error}");
         assert_eq!(error.status().unwrap().code(), Some(1));
         assert!(error.to_string().contains("syntax error"), "{error}");
         assert_eq!(error.into_output().unwrap().stdout, "1\n");
@@ -309,7 +309,7 @@ mod python {
             .await
             .unwrap();
         let error = within(io.expect(">>> ")).await.unwrap_err();
-        assert!(error.is_eof(), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Eof, "{error}");
         assert_eq!(error.status().unwrap().code(), Some(1));
         assert_eq!(error.stderr_tail(), b"gone wrong\n");
         assert_eq!(error.into_output().unwrap().stdout, "bye\n");
@@ -324,7 +324,7 @@ mod python {
             return;
         };
         let error = within(io).await.unwrap().check().unwrap_err();
-        assert!(error.is_failed(), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Failed, "{error}");
         assert_eq!(error.status().unwrap().code(), Some(1));
         let said = String::from_utf8_lossy(error.stderr_tail());
         assert!(said.starts_with("Traceback"), "{said}");
@@ -443,7 +443,7 @@ mod git {
             return;
         };
         let error = within(io.expect("\n")).await.unwrap_err();
-        assert!(error.is_eof(), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Eof, "{error}");
         assert_eq!(error.status().unwrap().code(), Some(128));
         let text = error.to_string();
         assert!(text.contains("not a git repository"), "{text}");
@@ -516,7 +516,7 @@ mod gdb {
         }
         within(io.send_line("quit 5")).await.unwrap();
         let error = within(io.expect(PROMPT)).await.unwrap_err();
-        assert!(error.is_eof(), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Eof, "{error}");
         assert_eq!(error.status().unwrap().code(), Some(5));
     }
 

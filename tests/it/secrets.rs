@@ -9,7 +9,8 @@ use std::{
 };
 
 use process_io::{
-    Builder, Command, Error, Ladder, Limits, Overflow, ProcessIOWrapper, ProcessIo, Stage,
+    Builder, Command, Error, ErrorKind, Ladder, Limits, Overflow, ProcessIOWrapper, ProcessIo,
+    Stage,
 };
 use tokio::io::AsyncReadExt;
 
@@ -97,7 +98,7 @@ async fn in_the_error_of_a_spawn_that_blames_an_argument() {
     command.env("PASSWORD", SECRET);
     let error = ProcessIo::builder(command).secret(SECRET).spawn();
     let error = error.unwrap_err();
-    assert!(error.is_nul_byte());
+    assert_eq!(error.kind(), ErrorKind::NulByte);
     assert_error_hides(error);
 }
 
@@ -106,7 +107,7 @@ async fn in_the_error_of_a_run_that_failed() {
     let output = within(login("echo wrong >&2; exit 3")).await.unwrap();
     assert_hides(&output);
     let error = output.check().unwrap_err();
-    assert!(error.is_failed());
+    assert_eq!(error.kind(), ErrorKind::Failed);
     assert_error_hides(error);
 }
 
@@ -254,7 +255,7 @@ async fn in_the_end_of_stderr() {
 
     let last = child(&["exit", "0"]);
     let error = within(login(script).pipe(last)).await.unwrap().check();
-    assert!(error.as_ref().unwrap_err().is_failed());
+    assert!(error.as_ref().unwrap_err().kind() == ErrorKind::Failed);
     assert_hidden(&error.unwrap_err().to_string());
 }
 

@@ -7,14 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use process_io::{Command, Error, ProcessIo};
+use process_io::{Command, Error, ErrorKind, ProcessIo};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
-use crate::{
-    promise_10_errors_tell_the_cause::kinds,
-    support::{alone, child, within},
-};
+use crate::support::{alone, child, within};
 
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -50,9 +47,9 @@ fn errors(make: impl Fn() -> Command) -> [Error; 2] {
 
 /// Fails in that one way, and says so.
 #[track_caller]
-fn assert_fails(make: impl Fn() -> Command, kind: &[&str], message: &str) {
+fn assert_fails(make: impl Fn() -> Command, kind: ErrorKind, message: &str) {
     for error in errors(make) {
-        assert_eq!(kinds(&error), kind, "{error}");
+        assert_eq!(error.kind(), kind, "{error}");
         let line = error.command().unwrap();
         assert_eq!(error.to_string(), format!("`{line}`: {message}"));
     }
@@ -69,9 +66,9 @@ async fn the_directory_is_named() {
     };
     let missing = folder.path().join("missing");
     let message = format!("no such directory to start in: {}", missing.display());
-    assert_fails(|| within(&missing), &["directory_not_found"], &message);
+    assert_fails(|| within(&missing), ErrorKind::DirectoryNotFound, &message);
     let message = format!("no directory to start in: {}", plain.display());
-    assert_fails(|| within(&plain), &["directory_not_found"], &message);
+    assert_fails(|| within(&plain), ErrorKind::DirectoryNotFound, &message);
 }
 
 #[tokio::test]
@@ -114,7 +111,7 @@ async fn a_directory_that_another_user_may_not_enter() {
             "user 65534 may not enter the directory to start in: {}",
             directory.display()
         );
-        assert_fails(make, &["directory_not_found"], &message);
+        assert_fails(make, ErrorKind::DirectoryNotFound, &message);
     }
 }
 
@@ -131,10 +128,10 @@ async fn a_program_that_another_user_may_not_execute() {
         command
     };
     let message = format!("not executable for user 65534: {}", program.display());
-    assert_fails(make, &["not_executable"], &message);
+    assert_fails(make, ErrorKind::NotExecutable, &message);
     set_mode(&program, 0o755);
     set_mode(folder.path(), 0o700);
-    assert_fails(make, &["not_executable"], &message);
+    assert_fails(make, ErrorKind::NotExecutable, &message);
     set_mode(folder.path(), 0o755);
     within(ProcessIo::builder(make()))
         .await
@@ -153,16 +150,16 @@ async fn the_program_is_named() {
         command
     };
     let message = format!("not executable: {}/tool", folder.path().display());
-    assert_fails(make, &["not_executable"], &message);
+    assert_fails(make, ErrorKind::NotExecutable, &message);
     let make = || {
         let mut command = Command::new("./missing");
         command.current_dir(folder.path());
         command
     };
     let message = format!("no such program: {}/./missing", folder.path().display());
-    assert_fails(make, &["not_found"], &message);
+    assert_fails(make, ErrorKind::ProgramNotFound, &message);
     let make = || Command::new("no-such-program-anywhere");
-    assert_fails(make, &["not_found"], "no such program");
+    assert_fails(make, ErrorKind::ProgramNotFound, "no such program");
 }
 
 /// The closure's error, whatever it is, is not the program's.
@@ -190,7 +187,7 @@ async fn an_error_of_pre_exec_is_not_blamed_on_the_program() {
             unsafe { command.pre_exec(move || Err(errno.into())) };
             let run = ProcessIo::builder(command).process_group(false);
             let error = run.spawn().unwrap_err();
-            assert_eq!(kinds(&error), [""; 0], "{errno:?}: {error}");
+            assert_eq!(error.kind(), ErrorKind::Spawn, "{errno:?}: {error}");
             let line = error.command().unwrap();
             let words = io::Error::from(errno);
             assert_eq!(
@@ -220,7 +217,7 @@ async fn an_error_of_pre_exec_is_not_waited_for() {
         });
     }
     let error = ProcessIo::spawn(command).unwrap_err();
-    assert!(!error.is_busy(), "{error}");
+    assert!(error.kind() != ErrorKind::ExecutableFileBusy, "{error}");
     let tries = tries.metadata().unwrap().len();
     // Twice more, for a file may have been closed just then.
     assert!(tries <= 3, "{tries}");
@@ -233,7 +230,7 @@ async fn a_carriage_return_behind_the_interpreter_is_named() {
         let script = file(&folder, "script", 0o755, line.as_bytes());
         let message = "its interpreter /bin/sh\\r does not exist: \
                        the first line of the script ends in a carriage return";
-        assert_fails(|| Command::new(&script), &["bad_interpreter"], message);
+        assert_fails(|| Command::new(&script), ErrorKind::BadInterpreter, message);
     }
 }
 
@@ -248,7 +245,11 @@ async fn the_interpreter_of_an_interpreter() {
         "its interpreter {} needs /no/such/thing, which does not exist",
         inner.display()
     );
-    assert_fails(|| Command::new(&script), &["bad_interpreter"], &message);
+    assert_fails(
+        || Command::new(&script),
+        ErrorKind::BadInterpreter,
+        &message,
+    );
 }
 
 #[tokio::test]
@@ -258,7 +259,11 @@ async fn an_interpreter_that_is_not_executable() {
     let line = format!("#!{}\n", inner.display());
     let script = file(&folder, "script", 0o755, line.as_bytes());
     let message = format!("its interpreter {} is not executable", inner.display());
-    assert_fails(|| Command::new(&script), &["bad_interpreter"], &message);
+    assert_fails(
+        || Command::new(&script),
+        ErrorKind::BadInterpreter,
+        &message,
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -273,7 +278,7 @@ async fn a_loader_that_does_not_exist() {
     program[at + 1..at + 3].copy_from_slice(b"no");
     let program = file(&folder, "program", 0o755, &program);
     for error in errors(|| Command::new(&program)) {
-        assert_eq!(kinds(&error), ["bad_interpreter"], "{error}");
+        assert_eq!(error.kind(), ErrorKind::BadInterpreter, "{error}");
         let message = error.to_string();
         let told = message.contains("its loader /lib") && message.contains("/no-");
         assert!(told && message.ends_with(" does not exist"), "{message}");
@@ -306,7 +311,7 @@ async fn a_tool_that_is_on_our_path_alone() {
         |command| _ = command.env("PATH", "/bin:/usr/bin"),
     ];
     for change in changes {
-        assert_fails(make(change), &["not_found"], "no such program");
+        assert_fails(make(change), ErrorKind::ProgramNotFound, "no such program");
     }
     // It is there also with nothing else in the environment.
     let cleared = |command: &mut Command| {
@@ -327,7 +332,7 @@ async fn a_group_that_does_not_exist() {
     };
     let run = ProcessIo::builder(make()).process_group(false);
     let error = run.spawn().unwrap_err();
-    assert_eq!(kinds(&error), [""; 0]);
+    assert_eq!(error.kind(), ErrorKind::Spawn);
     let line = error.command().unwrap();
     let message = format!("there is no process group {} to join", i32::MAX - 1);
     assert_eq!(error.to_string(), format!("`{line}`: {message}"));
@@ -398,7 +403,7 @@ fn without_dev_null() {
         let run = ProcessIo::builder(child(&["exit", "0"]));
         run.stdin(process_io::Redirect::Null).spawn().unwrap_err()
     });
-    assert_eq!(kinds(&error), [""; 0]);
+    assert_eq!(error.kind(), ErrorKind::Spawn);
     let message = error.to_string();
     assert!(
         message.contains("/dev/null cannot be opened: No such file"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use process_io::{Command, ProcessIo};
+use process_io::{Command, ErrorKind, ProcessIo};
 
 use crate::support::{child, within};
 
@@ -28,9 +28,15 @@ async fn a_pipeline() {
 #[tokio::test]
 async fn what_cannot_be_started() {
     let run = || ProcessIo::builder(Command::new("/no/such/program"));
-    assert!(within(run().start()).await.unwrap_err().is_not_found());
+    assert_eq!(
+        within(run().start()).await.unwrap_err().kind(),
+        ErrorKind::ProgramNotFound
+    );
     let piped = run().pipe(child(&["sink"]));
-    assert!(within(piped.start()).await.unwrap_err().is_not_found());
+    assert_eq!(
+        within(piped.start()).await.unwrap_err().kind(),
+        ErrorKind::ProgramNotFound
+    );
     let late = within(run().timeout(Duration::ZERO).start()).await;
     assert!(late.unwrap_err().is_timeout());
 }
@@ -39,7 +45,7 @@ async fn what_cannot_be_started() {
 fn without_a_runtime() {
     let run = ProcessIo::builder(child(&["cat"])).timeout(Duration::from_secs(3600));
     let error = futures::executor::block_on(run.start()).unwrap_err();
-    assert!(error.is_no_runtime());
+    assert_eq!(error.kind(), ErrorKind::NoRuntime);
 }
 
 #[test]

@@ -127,7 +127,11 @@ async fn any_other_error_of_stdin_fails_the_run_with_all_there_was() {
     child.stdout.write_all(b"done").await.unwrap();
     child.exit(0);
     let error = within(io.output()).await.unwrap_err();
-    assert!(error.is_stdin() && !error.is_input(), "{error}");
+    assert!(
+        error.kind() == process_io::ErrorKind::Stdin
+            && error.kind() != process_io::ErrorKind::Input,
+        "{error}"
+    );
     assert!(
         error.to_string().contains("what the system says"),
         "{error}"
@@ -159,14 +163,20 @@ async fn waiting_tells_it_once() {
 async fn a_message_that_any_other_error_stops_is_no_broken_pipe() {
     let (mut io, _child) = taking(4, ErrorKind::StorageFull);
     let error = within(io.send(TEN)).await.unwrap_err();
-    assert!(error.is_stdin() && !error.is_broken_pipe(), "{error}");
+    assert!(
+        error.kind() == process_io::ErrorKind::Stdin && !error.is_broken_pipe(),
+        "{error}"
+    );
     assert_eq!(error.written(), Some(4));
     assert!(
         error.to_string().contains("what the system says"),
         "{error}"
     );
     let error = within(io.send(TEN)).await.unwrap_err();
-    assert!(error.is_stdin() && !error.is_broken_pipe(), "{error}");
+    assert!(
+        error.kind() == process_io::ErrorKind::Stdin && !error.is_broken_pipe(),
+        "{error}"
+    );
     assert_eq!(error.written(), Some(0));
 }
 
@@ -178,7 +188,10 @@ async fn an_exchange_fails_with_it() {
     let (mut io, mut child) = taking(4, ErrorKind::StorageFull);
     child.stdout.write_all(b"what came").await.unwrap();
     let error = io.exchange(TEN, window).await.unwrap_err();
-    assert!(error.is_stdin() && !error.is_broken_pipe(), "{error}");
+    assert!(
+        error.kind() == process_io::ErrorKind::Stdin && !error.is_broken_pipe(),
+        "{error}"
+    );
     assert!(
         error.to_string().contains("what the system says"),
         "{error}"
@@ -209,5 +222,8 @@ async fn a_flush_that_fails_is_told() {
     let (parts, _child) = memory::child();
     let mut io = ProcessIo::from_parts(parts.stdin(Holds));
     let error = within(io.send(TEN)).await.unwrap_err();
-    assert!(error.is_stdin() && !error.is_broken_pipe(), "{error}");
+    assert!(
+        error.kind() == process_io::ErrorKind::Stdin && !error.is_broken_pipe(),
+        "{error}"
+    );
 }

@@ -136,7 +136,7 @@ async fn a_writer_that_fails_is_told_at_the_end() {
     let broken = || -> DuplexStream { duplex(NARROW).0 };
     let run = || writes().pipe(cat().tee(broken())).pipe(cat());
     let error = within(run()).await.unwrap_err();
-    assert!(error.is_output(), "{error}");
+    assert_eq!(error.kind(), process_io::ErrorKind::Output, "{error}");
     assert!(error.stage().unwrap().contains("write"), "{error}");
     assert_bytes(&error.output().unwrap().stdout, pattern(SIZE));
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::BrokenPipe);
@@ -152,7 +152,7 @@ async fn a_writer_that_fails_is_told_at_the_end() {
         Ok(())
     };
     let error: process_io::Error = within(events).await.unwrap_err();
-    assert!(error.is_output(), "{error}");
+    assert_eq!(error.kind(), process_io::ErrorKind::Output, "{error}");
     assert_eq!(bytes, SIZE);
 }
 
@@ -168,7 +168,7 @@ async fn each_that_fails_is_told() {
     let mut told = Vec::new();
     while let Some(event) = within(io.next()).await {
         if let Err(error) = event {
-            assert!(error.is_output(), "{error}");
+            assert_eq!(error.kind(), process_io::ErrorKind::Output, "{error}");
             told.push(error.stage().unwrap().to_owned());
         }
     }
@@ -184,7 +184,7 @@ async fn each_that_fails_is_told() {
 async fn a_prompt_that_never_came_does_not_hide_it() {
     let mut io = writes().pipe(cat().tee(duplex(NARROW).0)).spawn().unwrap();
     let error = within(io.expect("no such text")).await.unwrap_err();
-    assert!(error.is_output(), "{error}");
+    assert_eq!(error.kind(), process_io::ErrorKind::Output, "{error}");
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn a_write_that_failed_does_not_hide_it() {
     let errors = [written.err(), read.err()].into_iter().flatten();
     let told = errors.filter(|error| {
         let inner = error.get_ref().unwrap().downcast_ref::<Error>();
-        inner.is_some_and(Error::is_output)
+        inner.is_some_and(|inner| inner.kind() == process_io::ErrorKind::Output)
     });
     assert_eq!(told.count(), 1);
 }
@@ -250,7 +250,11 @@ async fn nothing_is_copied_of_a_stage_that_cannot_start() {
     copy.write_all(b"before ").await.unwrap();
     let run = writes().pipe(Stage::new(process_io::Command::new("/no/such")).tee(copy));
     let error = within(run).await.unwrap_err();
-    assert!(error.is_not_found(), "{error}");
+    assert_eq!(
+        error.kind(),
+        process_io::ErrorKind::ProgramNotFound,
+        "{error}"
+    );
     assert_eq!(within(all_of(from)).await, b"before ");
 }
 

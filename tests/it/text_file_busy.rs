@@ -62,8 +62,15 @@ fn run(path: &Path) -> Builder {
 
 #[track_caller]
 fn assert_is_busy(error: Error, path: &Path) {
-    assert!(error.is_busy(), "{error:?}");
-    assert!(!error.is_not_executable() && !error.is_not_found());
+    assert_eq!(
+        error.kind(),
+        process_io::ErrorKind::ExecutableFileBusy,
+        "{error:?}"
+    );
+    assert!(
+        error.kind() != process_io::ErrorKind::NotExecutable
+            && error.kind() != process_io::ErrorKind::ProgramNotFound
+    );
     let message = format!("`{0}`: its file is open for writing: {0}", path.display());
     assert_eq!(error.to_string(), message);
     let source = std::error::Error::source(&error).expect("the system's own error");

@@ -163,7 +163,11 @@ async fn a_script_is_found_by_pathext() {
     let path = folder.path().join("some-tool");
     assert_eq!(args_of(Command::new(path), &["x"]).await, quoted(&["x"]));
     let error = ProcessIo::spawn(with_path("no-such-tool")).unwrap_err();
-    assert!(error.is_not_found(), "{error}");
+    assert_eq!(
+        error.kind(),
+        process_io::ErrorKind::ProgramNotFound,
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -194,18 +198,26 @@ async fn a_failed_spawn_tells_its_cause() {
     let spawn = |command: Command| ProcessIo::spawn(command).unwrap_err();
 
     let error = spawn(Command::new("no-such-program"));
-    assert!(error.is_not_found(), "{error}");
+    assert_eq!(
+        error.kind(),
+        process_io::ErrorKind::ProgramNotFound,
+        "{error}"
+    );
     let mut lost = child(&["cat"]);
     lost.current_dir(folder.path().join("none"));
     let error = spawn(lost);
-    assert!(error.is_directory_not_found(), "{error}");
+    assert_eq!(
+        error.kind(),
+        process_io::ErrorKind::DirectoryNotFound,
+        "{error}"
+    );
     let error = spawn(Command::new(folder.path()));
     assert!(
         error.to_string().contains("is a directory, not a program"),
         "{error}"
     );
     let error = spawn(child(&["args", "a\0b"]));
-    assert!(error.is_nul_byte(), "{error}");
+    assert_eq!(error.kind(), process_io::ErrorKind::NulByte, "{error}");
     let text = folder.path().join("text.exe");
     fs::write(&text, "no program").unwrap();
     let error = spawn(Command::new(text));
@@ -222,7 +234,11 @@ async fn a_failed_spawn_tells_its_cause() {
 async fn arguments_too_long() {
     let spawned = ProcessIo::spawn(child(&["args", &"x".repeat(40_000)]));
     let error = spawned.expect_err("more than 32767 characters");
-    assert!(error.is_argument_list_too_long(), "{error}");
+    assert_eq!(
+        error.kind(),
+        process_io::ErrorKind::ArgumentListTooLong,
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -220,7 +220,7 @@ async fn a_failed_exit_is_an_error_only_when_asked_for() {
         let mut file = open(&["exit", "3"]).read_from(source).check_exit(true);
         let error = within(file.read(&mut [0])).await.unwrap_err();
         let inner = error.get_ref().unwrap().downcast_ref::<Error>().unwrap();
-        assert!(inner.is_failed(), "{inner:?}");
+        assert_eq!(inner.kind(), process_io::ErrorKind::Failed, "{inner:?}");
         assert_eq!(inner.status().unwrap().code(), Some(3));
         assert!(
             inner.command().unwrap().ends_with(&child_line("exit 3")),

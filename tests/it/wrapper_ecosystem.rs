@@ -1,7 +1,7 @@
 //! What tokio and tokio-util make of readers and writers works on `ProcessIOWrapper`.
 
 use futures::{SinkExt, StreamExt, TryStreamExt};
-use process_io::ProcessIOWrapper;
+use process_io::{ErrorKind, ProcessIOWrapper};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio_util::{
     codec::{BytesCodec, Decoder, Framed, FramedRead, LengthDelimitedCodec, LinesCodec},
@@ -118,7 +118,7 @@ async fn framed_read_of_what_fails_at_the_end() {
     let file = open(&["exit", "3"]).check_exit(true);
     let mut frames = FramedRead::new(file, BytesCodec::new());
     let error = within(frames.next()).await.unwrap().unwrap_err();
-    assert!(process_io::Error::from(error).is_failed());
+    assert_eq!(process_io::Error::from(error).kind(), ErrorKind::Failed);
 }
 
 #[tokio::test]

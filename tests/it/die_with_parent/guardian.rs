@@ -2,7 +2,7 @@
 
 use std::{os::fd::AsRawFd, sync::mpsc::channel, thread, time::Duration};
 
-use process_io::{Command, Drain, Error, Ladder, Signal, Step};
+use process_io::{Command, Drain, Error, ErrorKind, Ladder, Signal, Step};
 use rustix::{
     io::Errno,
     process::{WaitId, WaitIdOptions, waitid},
@@ -212,7 +212,10 @@ async fn without_a_group_of_its_own_it_cannot_be_had() {
     assert!(childless());
     let message = error.to_string();
     assert!(message.contains("process group"), "{message}");
-    assert!(!error.is_nul_byte() && !error.is_not_found(), "{message}");
+    assert!(
+        error.kind() != ErrorKind::NulByte && error.kind() != ErrorKind::ProgramNotFound,
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -223,7 +226,7 @@ async fn a_child_that_cannot_be_started_leaves_no_guardian() {
     for _ in 0..20 {
         let run = ProcessIo::builder(Command::new("/no/such/program"));
         let error = run.die_with_parent(true).spawn().unwrap_err();
-        assert!(error.is_not_found(), "{error}");
+        assert_eq!(error.kind(), ErrorKind::ProgramNotFound, "{error}");
         eventually("the guardian is reaped", childless).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use process_io::{Command, Ladder, ProcessIo, Signal, Source, Stage, Step};
+use process_io::{Command, ErrorKind, Ladder, ProcessIo, Signal, Source, Stage, Step};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -72,7 +72,7 @@ async fn a_stage_that_cannot_start_takes_the_others_with_it() {
         .pipe(Command::new("/no/such"))
         .pipe(child(&["cat"]));
     let error = within(run).await.unwrap_err();
-    assert!(error.is_not_found(), "{error}");
+    assert_eq!(error.kind(), ErrorKind::ProgramNotFound, "{error}");
     assert_eq!(error.stage(), Some("/no/such"));
     assert!(start.elapsed() < GENEROUS / 2);
     // It may have been killed before it could tell.
@@ -101,7 +101,10 @@ async fn a_stage_that_cannot_start_leaves_none_of_the_others() {
             .stdin(open.unwrap())
             .pipe(steps(&["wait"]))
             .pipe(Command::new("no-such-program"));
-        assert!(within(run).await.unwrap_err().is_not_found());
+        assert_eq!(
+            within(run).await.unwrap_err().kind(),
+            ErrorKind::ProgramNotFound
+        );
         eventually("the first is killed", || {
             std::fs::remove_file(&file).is_ok()
         })
