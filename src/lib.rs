@@ -132,7 +132,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `event`, `limits`, `secrets`, `signal`, `stdio`, `trace`, `output`, `error` | the vocabulary |
+//! | `event`, `limits`, `secrets`, `signal`, `stdio`, `trace`, `report`, `output`, `error` | the vocabulary |
 //! | `sys` | what differs by platform, and all that is `unsafe` |
 //! | `line` | a line, and by what rules output is taken apart into lines |
 //! | `buffer` | where bytes wait: inbox, outbox, and where lines end |
@@ -164,6 +164,7 @@ mod output;
 mod pipeline;
 mod process_io;
 mod pump;
+mod report;
 mod secrets;
 mod shutdown;
 mod signal;
@@ -191,7 +192,8 @@ pub use process_io::{
     Background, Collect, Exchange, ProcessIOWrapper, ProcessIo, ReadSource, Receive, RecvHalf,
     SendHalf, UnsplitError,
 };
-pub use shutdown::{Ladder, OnDrop, Report, Step, Taken};
+pub use report::{Report, Step, Taken};
+pub use shutdown::{Ladder, OnDrop};
 pub use signal::Signal;
 pub use stdio::{Input, Redirect};
 pub use sys::BorrowedDescriptor;

@@ -4,7 +4,7 @@ use std::{borrow::Cow, process::ExitStatus, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::secrets::Secrets;
+use crate::{report::Report, secrets::Secrets};
 
 /// What a run left: how the child ended, what it wrote, and what is worth knowing about how.
 ///
@@ -48,6 +48,8 @@ pub struct Output {
     pub usage: Option<Usage>,
     /// How each stage of a [`Pipeline`](crate::Pipeline) did, in order; empty for a single child.
     pub stages: Vec<StageOutput>,
+    /// How the child was stopped, if it was: by a [`shutdown`](crate::ProcessIo::shutdown), a time-out or a cancellation.
+    pub report: Option<Report>,
     pub(crate) command: Option<Arc<str>>,
     /// What an error is not to show of stderr.
     pub(crate) secrets: Secrets,

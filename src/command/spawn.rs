@@ -102,6 +102,7 @@ pub(crate) fn not_started(
         first_byte: None,
         usage: None,
         stages: stages.iter().map(stage).collect(),
+        report: None,
         command: Some(command.clone()),
         ran: elapsed,
         secrets: Secrets::default(),

@@ -12,7 +12,7 @@ use bytes::Bytes;
 pub use error_kind::ErrorKind;
 pub(crate) use kind::Kind;
 
-use crate::{limits::ERROR_TAIL, output::Output, secrets::Secrets, signal::Signal};
+use crate::{limits::ERROR_TAIL, output::Output, report::Report, secrets::Secrets, signal::Signal};
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -166,6 +166,12 @@ impl Error {
     /// of anything else.
     pub fn written(&self) -> Option<usize> {
         self.0.written
+    }
+
+    /// How the child was stopped when the run was cut short: by a time-out or a cancellation. `None` if it was not, or if its
+    /// exit status is unavailable.
+    pub fn report(&self) -> Option<&Report> {
+        self.output()?.report.as_ref()
     }
 
     /// The signal that the child was stopped by, in the sense of job control, when a run was cut short or the terminal

@@ -33,7 +33,8 @@ use crate::{
         Role, Want, Wants, poll_closed, poll_event, poll_flush, poll_recv, poll_room, poll_wait,
         poll_write, push, try_send,
     },
-    shutdown::{Ladder, Report},
+    report::Report,
+    shutdown::Ladder,
     sys::BorrowedDescriptor,
     transport::Control,
 };

@@ -9,7 +9,8 @@ use super::{Handle, ProcessIo};
 use crate::{
     error::Result,
     pump::{abort_shutdown, poll_shutdown},
-    shutdown::{Ladder, Report, Watch},
+    report::Report,
+    shutdown::{Ladder, Watch},
 };
 
 /// # Stopping

@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use tokio::time::Instant;
 
 use super::{Pump, Turn, Wants, read::Reader, tee::Tee};
-use crate::shutdown::{Cause, Descent, Due, Ladder, Step};
+use crate::shutdown::{Action, Cause, Descent, Due, Ladder};
 
 /// Cuts the run short when it is time, after a last look at what the kernel has. Cheap when there is nothing to see to.
 #[inline]
@@ -96,8 +96,8 @@ pub(super) fn descend(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> bool {
                     _ => break,
                 }
             }
-            Due::Step(step) => {
-                if let Err(error) = take_step(pump, turn, step) {
+            Due::Step(action) => {
+                if let Err(error) = take_step(pump, turn, action) {
                     if let Some(descent) = &mut pump.stop.descent {
                         descent.undeliverable(error);
                     }
@@ -118,17 +118,31 @@ pub(super) fn descend(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> bool {
     changed
 }
 
-fn take_step(pump: &mut Pump, turn: &mut Turn<'_, '_>, step: Step) -> Result<(), io::ErrorKind> {
-    pump.guard.span.stopping(&step);
-    let process = pump.guard.control.process();
-    let sent = match step {
-        Step::CloseStdin => {
+fn take_step(
+    pump: &mut Pump,
+    turn: &mut Turn<'_, '_>,
+    action: Action,
+) -> Result<(), io::ErrorKind> {
+    pump.guard.span.stopping(&action.step());
+    let control = &pump.guard.control;
+    let sent = match action {
+        Action::CloseStdin => {
             let open = pump.writer.close_early();
             pump.writer.step(&mut turn.asking(), &mut pump.untold);
             return open.then_some(()).ok_or(io::ErrorKind::NotConnected);
         }
-        Step::Signal(signal) => process.signal_tree(signal),
-        Step::SignalChild(signal) => process.signal(signal),
+        Action::Send(data) => {
+            let open = pump.writer.push_last(data);
+            pump.writer.step(&mut turn.asking(), &mut pump.untold);
+            return match open {
+                true if pump.writer.is_broken() => Err(io::ErrorKind::BrokenPipe),
+                true => Ok(()),
+                false => Err(io::ErrorKind::NotConnected),
+            };
+        }
+        Action::Signal(signal) => control.process().signal_tree(signal),
+        Action::SignalChild(signal) => control.process().signal(signal),
+        Action::Call(callback) => callback.call(control).map_err(io::Error::from),
     };
     sent.map_err(|error| error.kind())
 }

@@ -10,7 +10,8 @@ use crate::{
     error::{Error, Result},
     event::Source,
     output::Output,
-    shutdown::{Ladder, Report},
+    report::Report,
+    shutdown::Ladder,
 };
 
 /// The run is over, or the child has exited and [`Overflow::Block`](crate::Overflow::Block) holds back the rest of its output.

@@ -25,6 +25,7 @@ use crate::{
     limits::{DEFAULT_DRAIN_IDLE, Drain, Limit, Limits, MAX_HASTY, STEPS_PER_POLL},
     line::LineOptions,
     output::Output,
+    report::Report,
     shutdown::{Alarm, Cause, Guard, Watch},
     signal::Signal,
     stdio::Input,
@@ -456,7 +457,7 @@ impl Pump {
         let source = *Source::BOTH.get(at).unwrap_or(&Source::Stderr);
         let error = self.error(Kind::Limit(source, reader.inbox.limit().bytes));
         match reader.is_blocked() {
-            true => Some(self.bare_stop_error().unwrap_or(error)),
+            true => Some(self.stop_error().unwrap_or(error)),
             false => Some(error),
         }
     }
@@ -576,8 +577,18 @@ impl Pump {
             ran: seen.map_or_else(|| started.elapsed(), |seen| seen - started),
             first_byte: first.map(|first| first - started),
             usage: self.guard.control.usage(),
+            report: self.report(),
             command: self.guard.control.command().cloned(),
             secrets: self.guard.control.secrets().clone(),
+        }
+    }
+
+    /// How the child was stopped, if it was and that is over.
+    pub(super) fn report(&self) -> Option<Report> {
+        let status = self.exit.status?;
+        match &self.stop.descent {
+            Some(descent) => (descent.is_ended()).then(|| descent.report(status)),
+            None => (self.stop.cause.is_some() || self.stop.shut_down).then(|| Report::new(status)),
         }
     }
 
@@ -614,7 +625,11 @@ impl Pump {
             true => self.stop_error(),
             false => None,
         };
-        stopped.unwrap_or_else(|| self.annotate(error))
+        match (stopped, error.written()) {
+            (Some(stopped), Some(written)) => stopped.with_written(written),
+            (Some(stopped), None) => stopped,
+            (None, _) => self.annotate(error),
+        }
     }
 }
 

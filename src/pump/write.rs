@@ -124,11 +124,15 @@ impl Writer {
         usize::try_from(written).map_or(sending.len, |n| n.min(sending.len))
     }
 
-    /// Takes back what has not been written of the last message; how much has.
+    /// Takes back what has not been written of the last message; how much has. If the child is being stopped, what it is to
+    /// read last may be behind that, and then it stays.
     pub(crate) fn retract(&mut self, sending: &Sending) -> usize {
         let written = self.written_of(sending);
-        self.outbox
-            .retract((sending.len - written).min(self.outbox.len()));
+        let end = self.written + self.queued() as u64;
+        if end <= sending.start + sending.len as u64 {
+            self.outbox
+                .retract((sending.len - written).min(self.outbox.len()));
+        }
         written
     }
 
@@ -150,6 +154,22 @@ impl Writer {
         self.feed = None;
         self.closing = true;
         self.end.is_some()
+    }
+
+    /// Queues what the child is to read last, instead of what the source of its input would still give. Whether there is a
+    /// stdin.
+    pub(super) fn push_last(&mut self, data: Bytes) -> bool {
+        let open = self.end.is_some();
+        if open {
+            self.feed = None;
+            self.outbox.push(data);
+        }
+        open
+    }
+
+    /// stdin takes no more, and it was not closed here.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.is_some()
     }
 
     /// The run is over, and there is no reader any more. Whether there was anything to close.

@@ -4,6 +4,7 @@
 //! with the last.
 
 use std::{
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -12,8 +13,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Descent, Due, Ladder, Step};
-use crate::{signal::Signal, sys, transport::Process};
+use super::{Action, Descent, Due, Ladder};
+use crate::{
+    signal::Signal,
+    sys,
+    transport::{Control, Process},
+};
 
 /// Between two looks at whether a child has exited: from, up to.
 const LOOK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
@@ -37,15 +42,18 @@ struct Shared {
 }
 
 struct Stopping {
+    control: Control,
     process: Arc<dyn Process>,
     descent: Descent,
     exited: bool,
 }
 
 /// Stops a child by the steps of `ladder`. What is due at once is done before this returns.
-pub(super) fn shut_down(process: Arc<dyn Process>, ladder: Ladder) {
+pub(super) fn shut_down(control: Control, ladder: Ladder) {
+    let process = Arc::clone(control.process());
     let descent = Descent::new(ladder, process.id().is_some(), now());
     let mut stopping = Stopping {
+        control,
         process,
         descent,
         exited: false,
@@ -89,9 +97,17 @@ impl Stopping {
                 Due::Nothing => return false,
                 Due::Failure => return true,
                 // The drop does this.
-                Due::Step(Step::CloseStdin) => Ok(()),
-                Due::Step(Step::Signal(signal)) => self.process.signal_tree(signal),
-                Due::Step(Step::SignalChild(signal)) => self.process.signal(signal),
+                Due::Step(Action::CloseStdin) => Ok(()),
+                Due::Step(Action::Send(_)) => Err(io::ErrorKind::NotConnected.into()),
+                Due::Step(Action::Signal(signal)) => self.process.signal_tree(signal),
+                Due::Step(Action::SignalChild(signal)) => self.process.signal(signal),
+                Due::Step(Action::Call(callback)) => {
+                    // This may be a drop, where a panic could end the program.
+                    let call = AssertUnwindSafe(|| callback.call(&self.control));
+                    let called = catch_unwind(call)
+                        .unwrap_or_else(|_| Err(io::Error::other("it panicked").into()));
+                    called.map_err(io::Error::from)
+                }
             };
             if let Err(error) = sent {
                 self.descent.undeliverable(error.kind());

@@ -4,8 +4,11 @@ use std::{io, process::ExitStatus, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Ladder, Report, Step, Taken};
-use crate::limits::{KILL_GRACE, SURVIVOR_GRACE};
+use super::{Ladder, ladder::Action};
+use crate::{
+    limits::{KILL_GRACE, SURVIVOR_GRACE},
+    report::{Report, Taken},
+};
 
 /// A child that is being stopped.
 ///
@@ -20,7 +23,7 @@ use crate::limits::{KILL_GRACE, SURVIVOR_GRACE};
 /// not end it.
 #[derive(Debug)]
 pub(crate) struct Descent {
-    rest: std::vec::IntoIter<(Step, Duration)>,
+    rest: std::vec::IntoIter<(Action, Duration)>,
     taken: Vec<Taken>,
     began: Instant,
     /// When the last step was taken, and until when it is waited for; `None` in time's far reaches.
@@ -34,10 +37,10 @@ pub(crate) struct Descent {
 }
 
 /// What a descent asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Due {
     /// This step is to be taken now.
-    Step(Step),
+    Step(Action),
     /// Not yet, or never again.
     Nothing,
     /// Even the last step did not help.
@@ -71,7 +74,7 @@ impl Descent {
             return Due::Nothing;
         }
         self.conclude_step(now);
-        let Some((step, grace)) = self.rest.next() else {
+        let Some((action, grace)) = self.rest.next() else {
             self.ended = true;
             self.survivors = true;
             return Due::Failure;
@@ -81,11 +84,11 @@ impl Descent {
             self.killed = Some((now, std::time::Instant::now()));
         }
         self.taken.push(Taken {
-            step,
+            step: action.step(),
             took: Duration::ZERO,
             error: None,
         });
-        Due::Step(step)
+        Due::Step(action)
     }
 
     /// When something may be due, as far as time tells.
@@ -191,18 +194,18 @@ mod tests {
             .signal(Signal::TERM, 2 * SECOND)
     }
 
-    const KILL: Due = Due::Step(Step::Signal(Signal::KILL));
+    const KILL: Due = Due::Step(Action::Signal(Signal::KILL));
 
     #[test]
     fn each_step_has_its_time() {
         let (mut descent, start) = begin(asks());
         let at = |seconds| start + seconds * SECOND;
-        assert_eq!(descent.due(at(0), false), Due::Step(Step::CloseStdin));
+        assert_eq!(descent.due(at(0), false), Due::Step(Action::CloseStdin));
         assert_eq!(descent.due(at(0), false), Due::Nothing);
         assert_eq!(descent.next(at(0), false), Some(at(1)));
         assert_eq!(
             descent.due(at(1), false),
-            Due::Step(Step::Signal(Signal::TERM))
+            Due::Step(Action::Signal(Signal::TERM))
         );
         assert_eq!(descent.due(at(2), false), Due::Nothing);
         assert_eq!(descent.due(at(3), false), KILL);
@@ -219,10 +222,10 @@ mod tests {
     #[test]
     fn a_step_that_cannot_be_taken_has_no_time() {
         let (mut descent, start) = begin(asks());
-        assert_eq!(descent.due(start, false), Due::Step(Step::CloseStdin));
+        assert_eq!(descent.due(start, false), Due::Step(Action::CloseStdin));
         descent.undeliverable(io::ErrorKind::NotConnected);
         let next = descent.due(start, false);
-        assert_eq!(next, Due::Step(Step::Signal(Signal::TERM)));
+        assert_eq!(next, Due::Step(Action::Signal(Signal::TERM)));
         assert_eq!(
             descent.report(exit_status(0)).steps[0].error,
             Some(io::ErrorKind::NotConnected)
@@ -253,7 +256,7 @@ mod tests {
     #[test]
     fn who_hurries_takes_the_last_step() {
         let (mut descent, start) = begin(asks());
-        assert_eq!(descent.due(start, false), Due::Step(Step::CloseStdin));
+        assert_eq!(descent.due(start, false), Due::Step(Action::CloseStdin));
         descent.hurry();
         assert_eq!(descent.due(start, false), KILL);
         descent.hurry();

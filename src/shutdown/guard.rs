@@ -62,7 +62,7 @@ impl Guard {
         match std::mem::take(&mut self.on_drop) {
             OnDrop::Kill => process.release(true),
             OnDrop::Leave => process.release(false),
-            OnDrop::Shutdown(ladder) => background::shut_down(process, ladder),
+            OnDrop::Shutdown(ladder) => background::shut_down(self.control.clone(), ladder),
         }
     }
 

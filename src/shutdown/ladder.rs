@@ -1,10 +1,15 @@
-//! [`Ladder`]: the steps by which a child is stopped, and [`Report`]: how that went.
+//! [`Ladder`]: the steps by which a child is stopped.
 
-use std::{fmt, io, process::ExitStatus, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
 
 use crate::{
+    error::Result,
     limits::{DEFAULT_STDIN_GRACE, DEFAULT_TERM_GRACE, KILL_GRACE},
+    report::Step,
     signal::Signal,
+    transport::Control,
 };
 
 /// How a child is stopped: step by step, with time after each for the child and its tree to exit by themselves.
@@ -25,6 +30,9 @@ use crate::{
 /// let own = Ladder::new()
 ///     .signal(Signal::INT, Duration::from_millis(500))
 ///     .signal(Signal::TERM, Duration::from_secs(2));
+/// let ffmpeg = Ladder::new()
+///     .send("q", Duration::from_secs(5))
+///     .signal(Signal::TERM, Duration::from_secs(5));
 /// ```
 ///
 /// # Platform-specific behavior
@@ -33,26 +41,60 @@ use crate::{
 /// list of processes; on Windows the Job Object tells how many are in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ladder {
-    steps: Vec<(Step, Duration)>,
+    steps: Vec<(Action, Duration)>,
 }
 
-/// A step of a [`Ladder`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Step {
-    /// Closes the child's stdin, which sees end-of-file once it has read what was queued. The rest of an
-    /// [`input`](crate::Builder::input) is left out.
+/// What is done in a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
     CloseStdin,
-    /// Sends a signal to the child, its process group if it leads one, and its live descendants; see
-    /// [`signal_tree`](crate::Control::signal_tree).
+    Send(Bytes),
     Signal(Signal),
-    /// Sends a signal to the child alone.
     SignalChild(Signal),
+    Call(Callback),
+}
+
+impl Action {
+    /// What is told of it.
+    pub(crate) fn step(&self) -> Step {
+        match *self {
+            Self::CloseStdin => Step::CloseStdin,
+            Self::Send(_) => Step::Send,
+            Self::Signal(signal) => Step::Signal(signal),
+            Self::SignalChild(signal) => Step::SignalChild(signal),
+            Self::Call(_) => Step::Call,
+        }
+    }
+}
+
+/// A function of the user's.
+#[derive(Clone)]
+pub(crate) struct Callback(Arc<dyn Fn(&Control) -> Result<()> + Send + Sync>);
+
+impl Callback {
+    pub(crate) fn call(&self, control: &Control) -> Result<()> {
+        (self.0)(control)
+    }
+}
+
+/// Equal is only what was cloned from the same one.
+impl PartialEq for Callback {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Callback {}
+
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callback").finish_non_exhaustive()
+    }
 }
 
 impl Ladder {
-    /// No step before the last one: to be followed by [`close_stdin`](Self::close_stdin), [`signal`](Self::signal),
-    /// [`step`](Self::step).
+    /// No step before the last one: to be followed by [`close_stdin`](Self::close_stdin), [`send`](Self::send),
+    /// [`signal`](Self::signal), [`signal_child`](Self::signal_child), [`call`](Self::call).
     pub fn new() -> Self {
         Self { steps: Vec::new() }
     }
@@ -62,25 +104,78 @@ impl Ladder {
         Self::new()
     }
 
-    /// Then: close stdin, and give the child and its tree so much time.
+    /// Then: close the child's stdin, which sees end-of-file once it has read what was queued, and give the child and its tree
+    /// so much time. The rest of an [`input`](crate::Builder::input) is left out.
     pub fn close_stdin(self, grace: Duration) -> Self {
-        self.step(Step::CloseStdin, grace)
+        self.then(Action::CloseStdin, grace)
     }
 
-    /// Then: send a signal to the child and its tree, and give them so much time.
+    /// Then: send `data` to the child's stdin, behind what is queued for it, and give the child and its tree so much time. The
+    /// rest of an [`input`](crate::Builder::input) is left out. As `q` for `ffmpeg`, or `exit\n` for a shell.
+    ///
+    /// stdin stays open, unless it was to be closed after what was queued. One that is closed already is passed over: so it is
+    /// with `.await` on a [`Builder`](crate::Builder) and [`output`](crate::ProcessIo::output), which close it, and after a
+    /// [drop](crate::OnDrop::Shutdown).
+    pub fn send(self, data: impl Into<Bytes>, grace: Duration) -> Self {
+        self.then(Action::Send(data.into()), grace)
+    }
+
+    /// Then: send a signal to the child, its process group if it leads one, and its live descendants (see
+    /// [`signal_tree`](crate::Control::signal_tree)), and give them so much time.
     pub fn signal(self, signal: Signal, grace: Duration) -> Self {
-        self.step(Step::Signal(signal), grace)
+        self.then(Action::Signal(signal), grace)
     }
 
-    /// Then: `step`, and give the child and its tree so much time.
-    pub fn step(mut self, step: Step, grace: Duration) -> Self {
-        self.steps.push((step, grace));
+    /// Then: send a signal to the child alone, and give the child and its tree so much time.
+    pub fn signal_child(self, signal: Signal, grace: Duration) -> Self {
+        self.then(Action::SignalChild(signal), grace)
+    }
+
+    /// Then: call `ask`, and give the child and its tree so much time. An error of it is told by the
+    /// [report](crate::Taken::error), and the time after it is passed over.
+    ///
+    /// It is called in the task that moves the pipes, or for a child that was [dropped](crate::OnDrop::Shutdown) in a thread
+    /// without a runtime, and so must not block: what takes time can be spawned there as a task or a thread of its own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::{fs::File, time::Duration};
+    /// use process_io::{Ladder, ProcessIo, Step};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let stop = folder.path().join("stop");
+    /// let server = "while ! [ -e \"$0\" ]; do sleep 0.01; done";
+    /// let mut server = ProcessIo::shell(server).arg(&stop).spawn()?;
+    ///
+    /// let ladder = Ladder::new().call(
+    ///     move |_| {
+    ///         File::create(&stop)?;
+    ///         Ok(())
+    ///     },
+    ///     Duration::from_secs(5),
+    /// );
+    /// assert_eq!(server.shutdown(ladder).await?.ended_by(), Some(Step::Call));
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn call(
+        self,
+        ask: impl Fn(&Control) -> Result<()> + Send + Sync + 'static,
+        grace: Duration,
+    ) -> Self {
+        self.then(Action::Call(Callback(Arc::new(ask))), grace)
+    }
+
+    fn then(mut self, action: Action, grace: Duration) -> Self {
+        self.steps.push((action, grace));
         self
     }
 
     /// All steps, the last one too.
-    pub(super) fn into_steps(mut self) -> std::vec::IntoIter<(Step, Duration)> {
-        self.steps.push((Step::Signal(Signal::KILL), KILL_GRACE));
+    pub(super) fn into_steps(mut self) -> std::vec::IntoIter<(Action, Duration)> {
+        let kill = Action::Signal(Signal::KILL);
+        self.steps.push((kill, KILL_GRACE));
         self.steps.into_iter()
     }
 }
@@ -91,76 +186,5 @@ impl Default for Ladder {
         Self::new()
             .close_stdin(DEFAULT_STDIN_GRACE)
             .signal(Signal::TERM, DEFAULT_TERM_GRACE)
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CloseStdin => f.write_str("closing stdin"),
-            Self::Signal(signal) => write!(f, "{signal}"),
-            Self::SignalChild(signal) => write!(f, "{signal} to the child alone"),
-        }
-    }
-}
-
-/// How a [`shutdown`](crate::ProcessIo::shutdown) went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Report {
-    /// How the child ended.
-    pub status: ExitStatus,
-    /// The steps that were taken, in order, by this shutdown or one before. Empty if the child had exited by itself.
-    pub steps: Vec<Taken>,
-    /// From the first step until the end of the child and its tree.
-    pub elapsed: Duration,
-    /// Something of the child's tree is still running although `SIGKILL` was sent to it, or refused, as what runs as another
-    /// user may be.
-    pub survivors: bool,
-}
-
-/// A step that was taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Taken {
-    /// What was done.
-    pub step: Step,
-    /// How long it was waited after it: until the end of the child and its tree, or the next step.
-    pub took: Duration,
-    /// Why it could not be delivered; then it was passed over.
-    pub error: Option<io::ErrorKind>,
-}
-
-impl Report {
-    /// Of a child that needed no step.
-    pub(crate) fn new(status: ExitStatus) -> Self {
-        Self {
-            status,
-            steps: Vec::new(),
-            elapsed: Duration::ZERO,
-            survivors: false,
-        }
-    }
-
-    /// The last step that was taken, after which the child and its tree had ended; `None` if none was needed.
-    pub fn ended_by(&self) -> Option<Step> {
-        self.steps.last().map(|taken| taken.step)
-    }
-}
-
-impl fmt::Display for Report {
-    /// As in `exit status: 0, 12.3ms after SIGTERM`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.status)?;
-        match self.steps.last() {
-            Some(last) => write!(f, ", {:.1?} after {}", last.took, last.step)?,
-            None => f.write_str(", before the first step")?,
-        }
-        match self.survivors {
-            true => {
-                f.write_str("; something that it started could not be killed, and is still running")
-            }
-            false => Ok(()),
-        }
     }
 }

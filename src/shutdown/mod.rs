@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `ladder` | [`Ladder`], the steps by which a child is asked to end, then made to, and [`Report`], how that went |
+//! | `ladder` | [`Ladder`], the steps by which a child is asked to end, then made to |
 //! | `watch` | `Watch`: deadline, silence, cancellation |
 //! | `descent` | `Descent`: where on a ladder a run is |
 //! | `alarm` | `Alarm`: a timer that is set again and again |
@@ -23,6 +23,7 @@ mod watch;
 pub(crate) use alarm::Alarm;
 pub(crate) use descent::{Descent, Due};
 pub(crate) use guard::Guard;
-pub use ladder::{Ladder, Report, Step, Taken};
+pub(crate) use ladder::Action;
+pub use ladder::Ladder;
 pub use on_drop::OnDrop;
 pub(crate) use watch::{Cause, Watch};

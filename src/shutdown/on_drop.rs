@@ -17,7 +17,7 @@ pub enum OnDrop {
     Leave,
     /// It is stopped by the steps of a [`Ladder`], which a small thread carries out, without a runtime. Its pipes are closed
     /// at the drop, so it sees the end of its input then, and nobody reads what it still writes. A first step that
-    /// is a signal is sent before that.
+    /// is a signal is sent before that. Nothing can be [sent](Ladder::send) to it any more, and such a step is passed over.
     ///
     /// Where no thread can be had it is killed at once.
     Shutdown(Ladder),

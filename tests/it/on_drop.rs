@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::poll;
-use process_io::{Command, Ladder, OnDrop, ProcessIo, Signal, Source, Step};
+use process_io::{Command, Ladder, OnDrop, ProcessIo, Signal, Source};
 
 use crate::support::{
     GENEROUS, Mark, alone, child, eventually, is_alive,
@@ -132,8 +132,7 @@ async fn a_signal_to_the_child_alone_leaves_the_others_their_time() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("saved");
     let script = format!("(sleep 0.3; : > {}) & echo ready; wait", file.display());
-    let step = Step::SignalChild(Signal::TERM);
-    let io = started(sh(&script), Ladder::new().step(step, NEVER)).await;
+    let io = started(sh(&script), Ladder::new().signal_child(Signal::TERM, NEVER)).await;
     let pid = io.id().unwrap();
     drop(io);
     assert_comes(&file);
@@ -247,7 +246,7 @@ async fn a_shutdown_that_is_dropped_kills_all_the_same() {
     let file = folder.path().join("saved");
     let mut io = started(saver(&file), Ladder::new().close_stdin(NEVER)).await;
     let pid = io.id().unwrap();
-    let never = Ladder::new().step(Step::SignalChild(Signal::from_raw(28)), NEVER);
+    let never = Ladder::new().signal_child(Signal::from_raw(28), NEVER);
     assert!(poll!(Box::pin(io.shutdown(never))).is_pending());
     assert_gone_or_zombie(pid).await;
     drop(io);

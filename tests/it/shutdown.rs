@@ -225,9 +225,8 @@ async fn a_signal_to_the_child_alone_reaches_nobody_else() {
     // The inner one would have said so by the time that it ends.
     let script = format!("trap 'echo outer; kill -TERM $!; wait $!; exit 0' USR1; {INNER} wait");
     let mut io = ready(sh(&script)).await;
-    let step = Step::SignalChild(usr1());
-    let report = shutdown(&mut io, Ladder::new().step(step, NEVER)).await;
-    assert_eq!(report.ended_by(), Some(step));
+    let report = shutdown(&mut io, Ladder::new().signal_child(usr1(), NEVER)).await;
+    assert_eq!(report.ended_by(), Some(Step::SignalChild(usr1())));
     assert_eq!(report.status.code(), Some(0));
     assert_eq!(text(&mut io).await, "outer\n");
 }
@@ -273,7 +272,7 @@ async fn a_number_that_is_no_signal_is_passed_over() {
     let ladder = Ladder::new()
         .signal(none, NEVER)
         .signal(negative, NEVER)
-        .step(Step::SignalChild(nothing), NEVER);
+        .signal_child(nothing, NEVER);
     let report = shutdown(&mut io, ladder).await;
     let invalid = Some(io::ErrorKind::InvalidInput);
     assert_eq!(errors(&report), [invalid, invalid, invalid, None]);

@@ -36,7 +36,7 @@ fn ladders() -> [Ladder; 3] {
             .signal(Signal::INT, Duration::ZERO)
             .signal(Signal::TERM, NEVER),
         Ladder::new()
-            .step(Step::SignalChild(Signal::TERM), SHORT / 10)
+            .signal_child(Signal::TERM, SHORT / 10)
             .signal(Signal::TERM, SHORT / 10)
             .close_stdin(NEVER),
     ]

@@ -48,8 +48,8 @@ async fn stop(io: &mut ProcessIo, ladder: Ladder) -> process_io::Result<Report> 
 #[test]
 fn the_default_is_to_close_stdin_then_sigterm_then_sigkill() {
     let spelled_out = Ladder::new()
-        .step(Step::CloseStdin, SECOND)
-        .step(Step::Signal(Signal::TERM), 5 * SECOND);
+        .close_stdin(SECOND)
+        .signal(Signal::TERM, 5 * SECOND);
     assert_eq!(Ladder::default(), spelled_out);
     assert_ne!(Ladder::default(), Ladder::kill());
 }
@@ -102,6 +102,8 @@ fn steps_read_like_words() {
         Step::Signal(Signal::INT),
         Step::Signal(Signal::QUIT),
         Step::SignalChild(Signal::TERM),
+        Step::Send,
+        Step::Call,
     ]
     .map(|step| step.to_string());
     let words = [
@@ -109,6 +111,8 @@ fn steps_read_like_words() {
         "SIGINT",
         "SIGQUIT",
         "SIGTERM to the child alone",
+        "sending to stdin",
+        "calling a function",
     ];
     assert_eq!(said, words);
 }
@@ -118,7 +122,7 @@ async fn signals_arrive_in_the_order_of_the_ladder() {
     let (mut io, mut child) = start();
     let ladder = Ladder::new()
         .signal(Signal::INT, SECOND)
-        .step(Step::SignalChild(Signal::HUP), SECOND)
+        .signal_child(Signal::HUP, SECOND)
         .signal(Signal::QUIT, Duration::ZERO)
         .signal(Signal::TERM, SECOND);
     let (report, signals) = tokio::join!(stop(&mut io, ladder), async move {

@@ -87,10 +87,9 @@ async fn what_it_writes_at_a_signal_is_there() {
     let mut io = ProcessIo::spawn(writes_at_sigterm(LARGE)).unwrap();
     assert_eq!(line(&mut io).await.unwrap(), "ready");
     // To the shell alone, which would have its own word to say of a `sleep` that is terminated.
-    let step = Step::SignalChild(Signal::TERM);
-    let report = shutdown(&mut io, Ladder::new().step(step, NEVER)).await;
+    let report = shutdown(&mut io, Ladder::new().signal_child(Signal::TERM, NEVER)).await;
     assert_eq!(report.status.code(), Some(0));
-    assert_eq!(report.ended_by(), Some(step));
+    assert_eq!(report.ended_by(), Some(Step::SignalChild(Signal::TERM)));
     let output = within(io.output()).await.unwrap();
     assert_bytes(output.stdout, pattern(LARGE));
     assert_bytes(output.stderr, pattern(LARGE));

@@ -15,7 +15,7 @@ use futures::{
     future::{BoxFuture, pending, ready},
 };
 use process_io::{
-    Ladder, ProcessIo, Report, Signal, Step,
+    Ladder, ProcessIo, Report, Signal,
     transport::{Parts, Process, exit_status},
 };
 use tokio::time::Instant;
@@ -64,7 +64,7 @@ async fn what_is_refused_is_not_waited_for() {
     let ladder = Ladder::new()
         .close_stdin(HOUR)
         .signal(Signal::TERM, HOUR)
-        .step(Step::SignalChild(Signal::INT), HOUR);
+        .signal_child(Signal::INT, HOUR);
     let error = stop(&mut io, ladder).await.unwrap_err();
     assert_eq!(began.elapsed(), Duration::ZERO);
     assert!(error.to_string().contains("exit status"), "{error}");

@@ -59,11 +59,14 @@ async fn whatever_else_leaves_it_stopped() {
 
 #[tokio::test]
 async fn by_a_ladder() {
-    for step in [Step::Signal(Signal::TERM), Step::SignalChild(Signal::TERM)] {
+    let to_all = Ladder::new().signal(Signal::TERM, NEVER);
+    let to_child = Ladder::new().signal_child(Signal::TERM, NEVER);
+    for (ladder, step) in [
+        (to_all, Step::Signal(Signal::TERM)),
+        (to_child, Step::SignalChild(Signal::TERM)),
+    ] {
         let mut io = stopped(sh(STOPPED)).await;
-        let report = within(io.shutdown(Ladder::new().step(step, NEVER)))
-            .await
-            .unwrap();
+        let report = within(io.shutdown(ladder)).await.unwrap();
         assert_eq!(
             (report.status.code(), report.ended_by()),
             (Some(3), Some(step))

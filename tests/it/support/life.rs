@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::StreamExt;
-use process_io::{Ladder, ProcessIo, Signal, Source, Step};
+use process_io::{Ladder, ProcessIo, Signal, Source};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{GENEROUS, child, exists, is_alive, pattern, sh, within};
@@ -133,7 +133,7 @@ pub(crate) const MIDDLES: [(&str, Begin); 8] = [
     }),
     ("shutdown at its second step", |mut io| {
         let ladder = Ladder::new().close_stdin(Duration::ZERO);
-        let ladder = ladder.step(Step::SignalChild(Signal::TERM), NEVER);
+        let ladder = ladder.signal_child(Signal::TERM, NEVER);
         Box::pin(async move { drop(io.shutdown(ladder).await) })
     }),
 ];

@@ -1,0 +1,95 @@
+//! [`Report`]: how a child was stopped.
+
+use std::{fmt, io, process::ExitStatus, time::Duration};
+
+use crate::signal::Signal;
+
+/// How a child was stopped: by a [`shutdown`](crate::ProcessIo::shutdown), or because its run was
+/// [cut short](crate::Builder#when-to-stop).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// How the child ended.
+    pub status: ExitStatus,
+    /// The steps that were taken, in order, by this shutdown or one before. Empty if the child had exited by itself.
+    pub steps: Vec<Taken>,
+    /// From the first step until the end of the child and its tree.
+    pub elapsed: Duration,
+    /// Something of the child's tree is still running although `SIGKILL` was sent to it, or refused, as what runs as another
+    /// user may be.
+    pub survivors: bool,
+}
+
+/// A step that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Taken {
+    /// What was done.
+    pub step: Step,
+    /// How long it was waited after it: until the end of the child and its tree, or the next step.
+    pub took: Duration,
+    /// Why it could not be delivered; then it was passed over.
+    pub error: Option<io::ErrorKind>,
+}
+
+/// What was done in a step of a [`Ladder`](crate::Ladder).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Step {
+    /// The child's stdin was closed: [`Ladder::close_stdin`](crate::Ladder::close_stdin).
+    CloseStdin,
+    /// Bytes were sent to the child's stdin: [`Ladder::send`](crate::Ladder::send).
+    Send,
+    /// A signal was sent to the child and its tree: [`Ladder::signal`](crate::Ladder::signal).
+    Signal(Signal),
+    /// A signal was sent to the child alone: [`Ladder::signal_child`](crate::Ladder::signal_child).
+    SignalChild(Signal),
+    /// A function was called: [`Ladder::call`](crate::Ladder::call).
+    Call,
+}
+
+impl Report {
+    /// Of a child that needed no step.
+    pub(crate) fn new(status: ExitStatus) -> Self {
+        Self {
+            status,
+            steps: Vec::new(),
+            elapsed: Duration::ZERO,
+            survivors: false,
+        }
+    }
+
+    /// The last step that was taken, after which the child and its tree had ended; `None` if none was needed.
+    pub fn ended_by(&self) -> Option<Step> {
+        self.steps.last().map(|taken| taken.step)
+    }
+}
+
+impl fmt::Display for Report {
+    /// As in `exit status: 0, 12.3ms after SIGTERM`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status)?;
+        match self.steps.last() {
+            Some(last) => write!(f, ", {:.1?} after {}", last.took, last.step)?,
+            None => f.write_str(", before the first step")?,
+        }
+        match self.survivors {
+            true => {
+                f.write_str("; something that it started could not be killed, and is still running")
+            }
+            false => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CloseStdin => f.write_str("closing stdin"),
+            Self::Send => f.write_str("sending to stdin"),
+            Self::Signal(signal) => write!(f, "{signal}"),
+            Self::SignalChild(signal) => write!(f, "{signal} to the child alone"),
+            Self::Call => f.write_str("calling a function"),
+        }
+    }
+}
