@@ -1,6 +1,12 @@
 //! [`Output`]: what a finished run left.
 
-use std::{borrow::Cow, process::ExitStatus, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    process::ExitStatus,
+    str::{Utf8Error, from_utf8},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -32,6 +38,26 @@ pub struct Output {
     pub stdout_omitted: u64,
     /// Bytes of standard error that were dropped at the limit.
     pub stderr_omitted: u64,
+    /// Where in `stdout` bytes are missing that were dropped at the limit: at its start with
+    /// [`Overflow::KeepTail`](crate::Overflow::KeepTail), at its end with [`KeepHead`](crate::Overflow::KeepHead), between what
+    /// is kept from the start and what is kept from the end with [`KeepBoth`](crate::Overflow::KeepBoth). `None` if it is in one
+    /// piece.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Limits, Overflow, ProcessIo};
+    ///
+    /// let run = ProcessIo::command("printf").arg("0123456789");
+    /// let output = run.limits(Limits::default().stdout(4, Overflow::KeepBoth)).await?;
+    /// let (start, end) = output.stdout.split_at(output.stdout_gap.unwrap());
+    /// assert_eq!((start, output.stdout_omitted, end), (&b"01"[..], 6, &b"89"[..]));
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub stdout_gap: Option<usize>,
+    /// Where in `stderr` bytes are missing, as [`stdout_gap`](Self::stdout_gap).
+    pub stderr_gap: Option<usize>,
     /// A descendant held a pipe open after the child's exit, and reading stopped before its
     /// end-of-file, as [`Drain`](crate::Drain) says. What the child itself wrote is complete.
     pub pipes_held: bool,
@@ -85,6 +111,8 @@ pub struct StageOutput {
     pub stderr: Bytes,
     /// Bytes of standard error that were dropped at the limit.
     pub stderr_omitted: u64,
+    /// Where in `stderr` bytes are missing, as [`Output::stdout_gap`].
+    pub stderr_gap: Option<usize>,
     /// What it used.
     pub usage: Option<Usage>,
 }
@@ -109,6 +137,48 @@ impl Output {
     /// The exit code, if it ended by itself.
     pub fn code(&self) -> Option<i32> {
         self.status?.code()
+    }
+
+    /// Standard output as text.
+    ///
+    /// # Errors
+    ///
+    /// If it is not UTF-8.
+    pub fn stdout_str(&self) -> Result<&str, Utf8Error> {
+        from_utf8(&self.stdout)
+    }
+
+    /// Standard error as text.
+    ///
+    /// # Errors
+    ///
+    /// If it is not UTF-8.
+    pub fn stderr_str(&self) -> Result<&str, Utf8Error> {
+        from_utf8(&self.stderr)
+    }
+
+    /// Standard output as text without the newlines at its end, `\r\n` too, as `$(...)` in a shell.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::command("basename").arg("/usr/bin/env").await?.check()?;
+    /// assert_eq!(output.stdout_trimmed()?, "env");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If it is not UTF-8.
+    pub fn stdout_trimmed(&self) -> Result<&str, Utf8Error> {
+        let mut text = self.stdout_str()?;
+        while let Some(line) = text.strip_suffix('\n') {
+            text = line.strip_suffix('\r').unwrap_or(line);
+        }
+        Ok(text)
     }
 
     /// Standard output as text, with U+FFFD for what is not UTF-8.

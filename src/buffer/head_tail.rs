@@ -16,6 +16,8 @@ pub(super) struct HeadTail {
     omitted: u64,
     /// Something was dropped behind the head.
     gap: bool,
+    /// Something was dropped just before [`front`](HeadTail::front).
+    cut_before: bool,
 }
 
 impl HeadTail {
@@ -27,6 +29,7 @@ impl HeadTail {
             tail_cap,
             omitted: 0,
             gap: false,
+            cut_before: false,
         }
     }
 
@@ -48,6 +51,14 @@ impl HeadTail {
 
     pub(super) fn omitted(&self) -> u64 {
         self.omitted
+    }
+
+    /// Where something was dropped: before which byte of head and tail.
+    pub(super) fn gap_at(&self) -> Option<usize> {
+        match self.gap {
+            true => Some(self.head.len()),
+            false => self.cut_before.then_some(0),
+        }
     }
 
     /// The bytes up to the first gap, which is where something was dropped; to be [joined](HeadTail::join) before.
@@ -89,6 +100,7 @@ impl HeadTail {
     pub(super) fn omit(&mut self, n: usize) {
         let dropped = self.take(n).len();
         self.count(dropped);
+        self.cut_before |= dropped > 0;
     }
 
     /// Counts bytes that were dropped elsewhere.
@@ -127,6 +139,7 @@ impl HeadTail {
         if excess > 0 {
             self.tail.advance(excess);
             self.gap = !self.head.is_empty();
+            self.cut_before |= self.head.is_empty();
             self.omitted += excess as u64;
         }
         excess > 0
@@ -140,7 +153,9 @@ impl HeadTail {
         } else {
             front.split_to(max).freeze()
         };
-        self.gap &= !self.head.is_empty();
+        if !taken.is_empty() {
+            self.front_taken();
+        }
         taken
     }
 
@@ -149,8 +164,14 @@ impl HeadTail {
         let front = self.front_mut();
         let copy = Bytes::copy_from_slice(front);
         front.clear();
-        self.gap &= !self.head.is_empty();
+        self.front_taken();
         copy
+    }
+
+    /// What was at the front has been taken, or the beginning of it.
+    fn front_taken(&mut self) {
+        self.cut_before = self.gap && self.head.is_empty();
+        self.gap &= !self.head.is_empty();
     }
 
     /// Takes at most `max` bytes as one piece, copying only where head and tail have to be joined.

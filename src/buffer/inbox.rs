@@ -62,6 +62,11 @@ impl Inbox {
         self.kept.omitted()
     }
 
+    /// Where in all that is there something was dropped.
+    pub(crate) fn gap(&self) -> Option<usize> {
+        self.kept.gap_at().map(|at| self.front.len() + at)
+    }
+
     /// How many bytes may be read into [`buffer`](Inbox::buffer) next; 0 when reading has to stop.
     pub(crate) fn room(&self) -> usize {
         let kept = self.len();
@@ -446,6 +451,11 @@ mod tests {
                 [&data[..head], &data[data.len() - tail..]].concat()
             };
             prop_assert_eq!(inbox.omitted() as usize, data.len() - expected.len());
+            let gap = match data.len() > limit {
+                true => Some(head),
+                false => None,
+            };
+            prop_assert_eq!(inbox.gap(), gap);
             let last = inbox.last(10);
             prop_assert_eq!(&last[..], &expected[expected.len().saturating_sub(10)..]);
             prop_assert_eq!(&inbox.take_all()[..], &expected[..]);

@@ -86,6 +86,7 @@ pub(crate) fn not_started(
         status: None,
         stderr: Bytes::new(),
         stderr_omitted: 0,
+        stderr_gap: None,
         usage: None,
     };
     let elapsed = since.elapsed();
@@ -95,6 +96,8 @@ pub(crate) fn not_started(
         stderr: Bytes::new(),
         stdout_omitted: 0,
         stderr_omitted: 0,
+        stdout_gap: None,
+        stderr_gap: None,
         pipes_held: false,
         stdin_written: 0,
         timed_out: cause != Cause::Cancelled,

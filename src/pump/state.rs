@@ -15,7 +15,7 @@ use super::{
     exit::{Exit, Flow},
     read::{Reader, Step},
     stop::Stop,
-    streams::Streams,
+    streams::{Kept, Streams},
     tee::Tee,
     untold::Untold,
 };
@@ -543,19 +543,25 @@ impl Pump {
 
     /// What there is, with all that has been kept.
     pub(crate) fn take_output(&mut self) -> Output {
-        let kept = (self.streams.readers_mut()).map(|reader| reader.inbox.take_limited());
+        let kept = (self.streams.readers_mut()).map(|reader| Kept {
+            gap: reader.inbox.gap(),
+            bytes: reader.inbox.take_limited(),
+        });
         let kept = kept.collect();
         self.output(kept)
     }
 
     /// The same, with a copy of it.
     fn peek_output(&self) -> Output {
-        let kept = (self.streams.readers()).map(|reader| reader.inbox.last(usize::MAX));
+        let kept = (self.streams.readers()).map(|reader| Kept {
+            gap: reader.inbox.gap(),
+            bytes: reader.inbox.last(usize::MAX),
+        });
         self.output(kept.collect())
     }
 
     /// `kept` is of all that is read, in turn.
-    fn output(&self, kept: Vec<Bytes>) -> Output {
+    fn output(&self, kept: Vec<Kept>) -> Output {
         let mut kept = kept.into_iter();
         let [stdout, stderr] = [(); 2].map(|()| kept.next().unwrap_or_default());
         let (started, seen) = (self.guard.started, self.exit.seen);
@@ -563,8 +569,10 @@ impl Pump {
         Output {
             status: self.exit.status,
             stages: self.streams.outputs(kept.collect(), &stderr),
-            stdout,
-            stderr,
+            stdout: stdout.bytes,
+            stderr: stderr.bytes,
+            stdout_gap: stdout.gap,
+            stderr_gap: stderr.gap,
             stdout_omitted: self.omitted(Source::Stdout),
             stderr_omitted: self.omitted(Source::Stderr),
             pipes_held: self.pipes_held,

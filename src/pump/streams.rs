@@ -30,6 +30,14 @@ pub(crate) struct Streams {
     passed_over: u8,
 }
 
+/// What is kept of a stream.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kept {
+    pub(super) bytes: Bytes,
+    /// Where in it something was dropped.
+    pub(super) gap: Option<usize>,
+}
+
 /// A stage of a pipeline. What is read of the last one is not here, and its `stderr` is closed.
 pub(super) struct Stage {
     pub(super) stderr: Reader,
@@ -235,15 +243,16 @@ impl Streams {
     }
 
     /// How each stage did. What was collected of its stderr is in `stderr`; of the last one, that is ours.
-    pub(super) fn outputs(&self, mut stderr: Vec<Bytes>, of_last: &Bytes) -> Vec<StageOutput> {
-        if let Some(bytes) = stderr.last_mut() {
-            *bytes = of_last.clone();
+    pub(super) fn outputs(&self, mut stderr: Vec<Kept>, of_last: &Kept) -> Vec<StageOutput> {
+        if let Some(kept) = stderr.last_mut() {
+            *kept = of_last.clone();
         }
         let mut outputs: Vec<_> = (self.stages.iter().zip(stderr))
-            .map(|(stage, bytes)| StageOutput {
+            .map(|(stage, kept)| StageOutput {
                 command: Arc::clone(&stage.command),
                 status: stage.status(),
-                stderr: bytes,
+                stderr: kept.bytes,
+                stderr_gap: kept.gap,
                 stderr_omitted: stage.stderr.inbox.omitted(),
                 usage: stage.process.usage(),
             })

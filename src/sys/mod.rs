@@ -20,6 +20,7 @@
 //! | `Siblings` | the children that were started at the same time as another. `may_hold`: whether one of them may still have copies of its pipes |
 //! | `newlines(&[u8; 64])` | where they are, as fast as the processor tells |
 //! | `Sliced`, `Slice` | bytes, and parts of them that are counted together; the same everywhere |
+//! | `exit_signal(status)` | the signal that ended the child |
 //! | `exit_status(code)` | the status of a child that ended by itself |
 //! | `BorrowedDescriptor` | the platform's borrowed file descriptor or handle |
 //!
@@ -28,7 +29,7 @@
 
 use std::{fmt, io};
 
-use crate::{signal::Signal, stdio::Redirect};
+use crate::{output::Output, signal::Signal, stdio::Redirect};
 
 #[allow(unsafe_code)]
 mod newlines;
@@ -75,6 +76,13 @@ impl fmt::Debug for Signal {
             Some(name) => f.write_str(name),
             None => write!(f, "signal {}", self.as_raw()),
         }
+    }
+}
+
+impl Output {
+    /// The signal that ended the child, if one did. `None` on Windows, which has none.
+    pub fn signal(&self) -> Option<Signal> {
+        self.status.and_then(exit_signal).map(Signal::from_raw)
     }
 }
 

@@ -31,6 +31,7 @@ mod moved_between_runtimes;
 mod no_thread_to_reap;
 mod not_started;
 mod nowait;
+mod output_text;
 mod packets;
 mod parts;
 mod real_programs;

@@ -81,6 +81,11 @@ pub(crate) fn exit_status(code: i32) -> ExitStatus {
     ExitStatus::from_raw((code & 0xff) << 8)
 }
 
+/// The signal that ended the child.
+pub(crate) fn exit_signal(status: ExitStatus) -> Option<i32> {
+    status.signal()
+}
+
 /// The status of a child that was ended by a signal.
 fn signal_status(signal: i32, core_dumped: bool) -> ExitStatus {
     const CORE_DUMPED: i32 = 0x80;

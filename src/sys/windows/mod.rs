@@ -64,6 +64,11 @@ pub(crate) fn exit_status(code: i32) -> ExitStatus {
     ExitStatus::from_raw(code as u32)
 }
 
+/// There are no signals here.
+pub(crate) fn exit_signal(_: ExitStatus) -> Option<i32> {
+    None
+}
+
 /// There are no signals here: how a child ends whose output is not read is its own affair.
 pub(crate) fn is_broken_pipe_signal(_: ExitStatus) -> bool {
     false
