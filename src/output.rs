@@ -115,6 +115,8 @@ pub struct StageOutput {
     pub stderr_gap: Option<usize>,
     /// What it used.
     pub usage: Option<Usage>,
+    /// The pipeline does not fail because of it.
+    pub(crate) may_fail: bool,
 }
 
 impl Usage {

@@ -88,6 +88,7 @@ pub(crate) fn not_started(
         stderr_omitted: 0,
         stderr_gap: None,
         usage: None,
+        may_fail: false,
     };
     let elapsed = since.elapsed();
     let output = Output {

@@ -1,25 +1,31 @@
 //! [`Pipeline`]: several commands, the output of each the input of the next.
 
 use std::{
-    ffi::OsString,
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
     fmt,
     future::IntoFuture,
-    io, iter,
-    sync::{Arc, atomic::AtomicUsize},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
-use tokio::{io::AsyncWrite, process::Command, runtime::Handle, time::Instant};
+use tokio::{process::Command, runtime::Handle, time::Instant};
+use tokio_util::sync::CancellationToken;
 
-use super::process::Stages;
+use super::{stage::Stage, started::Started};
 use crate::{
-    command::{Builder, command_line, may_start, not_started, touch_timer},
+    command::{Builder, may_start, not_started, touch_timer},
     error::{Error, Kind, Result},
+    limits::{Drain, Limits},
     output::Output,
     process_io::{Collect, ProcessIo, spawn_elsewhere},
     secrets::Secrets,
-    stdio::Redirect,
-    sys::{self, Ends, Group, PipeGrowth, Siblings, Spawned},
-    transport::{Parts, Process, ReadEnd, StageParts, TeeParts, WriteEnd},
+    shutdown::{Ladder, OnDrop},
+    stdio::{Input, Redirect},
+    sys::{self, Ends},
+    transport::Parts,
 };
 
 /// Several commands that run at the same time, the output of each the input of the next; made by
@@ -32,10 +38,11 @@ use crate::{
 /// [`stage_events`](ProcessIo::stage_events).
 ///
 /// All stages are in one process group, and time-outs, [`shutdown`](ProcessIo::shutdown), [`Control`](crate::Control) and drop
-/// concern them all. The options of the [`Builder`] are those of the whole, but for its `stderr`, which is the first
-/// stage's. What is [secret](Builder::secret) for one stage is hidden in all of them.
+/// concern them all; [`stage_controls`](ProcessIo::stage_controls) has one for each. The options of the [`Builder`] are those of
+/// the whole, but for its `stderr`, directory and environment, which are the first stage's. Most can be set here too. What is
+/// [secret](Builder::secret) for one stage is hidden in all of them.
 ///
-/// It fails with the first stage that fails. A stage that was ended by `SIGPIPE`, because the next one had read all it
+/// It fails with the first stage that fails, unless that [may](Stage::may_fail). A stage that was ended by `SIGPIPE`, because the next one had read all it
 /// wanted, did not fail, unless it is the last. Windows has no such signal: there the stage finds its pipe closed, and if it
 /// takes that for an error, it has failed.
 ///
@@ -55,135 +62,106 @@ use crate::{
 /// # }
 /// # Ok(()) }
 /// ```
-#[derive(Debug)]
 #[must_use = "nothing runs until `spawn` or `.await`"]
 pub struct Pipeline {
-    first: Builder,
-    rest: Vec<Stage>,
+    /// Of the whole; the command in it is none of the stages'.
+    options: Builder,
+    /// At least one.
+    stages: Vec<Stage>,
+    shared: Shared,
 }
 
-/// A command in a [`Pipeline`], after the first.
-pub struct Stage {
-    command: Command,
-    stderr: Option<Redirect>,
-    secrets: Vec<OsString>,
-    tee: Option<WriteEnd>,
+/// What holds for the commands of all stages that do not say otherwise.
+#[derive(Debug, Default)]
+struct Shared {
+    directory: Option<PathBuf>,
+    /// The environment starts empty.
+    clear: bool,
+    /// `None`: the variable is left out.
+    variables: BTreeMap<OsString, Option<OsString>>,
 }
 
-impl Stage {
-    /// A stage whose stderr is ours.
-    pub fn new(command: impl Into<Command>) -> Self {
-        Self {
-            command: command.into(),
-            stderr: Some(Redirect::Pipe),
-            secrets: Vec::new(),
-            tee: None,
+impl Shared {
+    fn apply(&self, command: &mut Command) {
+        if let (Some(directory), None) = (&self.directory, command.as_std().get_current_dir()) {
+            command.current_dir(directory);
         }
-    }
-
-    /// What its stderr is connected to: a pipe to us by default.
-    pub fn stderr(mut self, stderr: impl Into<Redirect>) -> Self {
-        let stderr = stderr.into();
-        sys::close_on_exec(&stderr);
-        self.stderr = Some(stderr);
-        self
-    }
-
-    /// Connects its stderr to wherever its stdout goes: `|&` in a shell.
-    pub fn merge_stderr(mut self) -> Self {
-        self.stderr = None;
-        self
-    }
-
-    /// Copies what it is given to read into `writer` too, as `tee` does in a shell: a file, or what somebody else reads from.
-    ///
-    /// The data comes by this process then, and moves only while the pipeline is awaited or read from, as fast as the slower of
-    /// the two takes it. `writer` is shut down at the end. It gets every byte until this stage reads no more; then the
-    /// stage before is told, as it would be without this. If `writer` fails the pipeline goes on without it, and at its
-    /// end there is an error of the kind [`Output`](crate::ErrorKind::Output).
-    ///
-    /// A pipeline that is let go of ([`detach`](ProcessIo::detach)) ends here: nobody is left to move the data.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # if cfg!(unix) {
-    /// use process_io::{Command, ProcessIo, Stage};
-    ///
-    /// let log = tempfile::NamedTempFile::new()?;
-    /// let file = tokio::fs::File::from_std(log.reopen()?);
-    /// let output = ProcessIo::command("sort")
-    ///     .input("b\nc\na\nb\n")
-    ///     .pipe(Stage::new(Command::new("uniq")).tee(file))
-    ///     .await?;
-    /// assert_eq!(output.stdout, "a\nb\nc\n");
-    /// assert_eq!(std::fs::read(log)?, b"a\nb\nb\nc\n");
-    /// # }
-    /// # Ok(()) }
-    /// ```
-    pub fn tee(mut self, writer: impl AsyncWrite + Send + Unpin + 'static) -> Self {
-        self.tee = Some(WriteEnd::any(writer));
-        self
-    }
-
-    /// As [`Builder::secret`], for all the stages of the pipeline.
-    pub fn secret(mut self, text: impl Into<OsString>) -> Self {
-        self.secrets.push(text.into());
-        self
-    }
-
-    fn line(&self) -> Arc<str> {
-        command_line(self.command.as_std(), &Secrets::new(&self.secrets))
-    }
-}
-
-impl fmt::Debug for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stage")
-            .field("command", &self.line())
-            .field("stderr", &self.stderr)
-            .field("tee", &self.tee.is_some())
-            .finish_non_exhaustive()
-    }
-}
-
-impl<C: Into<Command>> From<C> for Stage {
-    fn from(command: C) -> Self {
-        Self::new(command)
+        let own = command.as_std().get_envs();
+        let own: Vec<_> = own
+            .map(|(name, value)| (name.to_owned(), value.map(OsStr::to_owned)))
+            .collect();
+        if self.clear {
+            command.env_clear();
+        }
+        for (name, value) in self
+            .variables
+            .iter()
+            .map(|(n, v)| (n, v.as_ref()))
+            .chain(own.iter().map(|(n, v)| (n, v.as_ref())))
+        {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
     }
 }
 
 /// # Pipelines
 impl Builder {
     /// Makes it the first stage of a [`Pipeline`]: its stdout becomes the stdin of `next`.
-    pub fn pipe(self, next: impl Into<Stage>) -> Pipeline {
-        let first = Pipeline {
-            first: self,
-            rest: Vec::new(),
+    pub fn pipe(mut self, next: impl Into<Stage>) -> Pipeline {
+        let first = Stage {
+            command: std::mem::replace(&mut self.command, no_command()),
+            stderr: self.stderr.as_mut().map(std::mem::take),
+            secrets: std::mem::take(&mut self.secrets),
+            tee: None,
+            may_fail: false,
         };
-        first.pipe(next)
+        Pipeline::new(self, vec![first]).pipe(next)
     }
 }
 
 impl Pipeline {
+    fn new(options: Builder, stages: Vec<Stage>) -> Self {
+        Self {
+            options,
+            stages,
+            shared: Shared::default(),
+        }
+    }
+
+    /// Makes one of any number of stages; `None` if there are none. One stage is a pipeline too.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, Pipeline};
+    ///
+    /// let stages = ["sort", "uniq"].map(Command::new);
+    /// let run = Pipeline::from_stages(stages).expect("two stages");
+    /// assert_eq!(run.input("b\na\nb\n").await?.stdout, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn from_stages(stages: impl IntoIterator<Item: Into<Stage>>) -> Option<Self> {
+        let stages: Vec<Stage> = stages.into_iter().map(Into::into).collect();
+        (!stages.is_empty()).then(|| Self::new(Builder::new(no_command()), stages))
+    }
+
     /// Adds a stage: the stdout of the last one becomes the stdin of `next`.
     pub fn pipe(mut self, next: impl Into<Stage>) -> Self {
-        self.rest.push(next.into());
-        self.share_secrets();
+        self.stages.push(next.into());
         self
     }
 
-    /// One stage may write what is secret for another.
-    fn share_secrets(&mut self) {
-        let mut all = std::mem::take(&mut self.first.secrets);
-        for stage in &mut self.rest {
-            all.append(&mut stage.secrets);
-        }
+    /// What is secret for one stage is secret for all: another may write it.
+    fn secrets(&self) -> Vec<OsString> {
+        let stages = self.stages.iter().flat_map(|stage| &stage.secrets);
+        let mut all: Vec<_> = stages.chain(&self.options.secrets).cloned().collect();
         all.sort();
         all.dedup();
-        for stage in &mut self.rest {
-            stage.secrets.clone_from(&all);
-        }
-        self.first.secrets = all;
+        all
     }
 
     /// Starts all stages.
@@ -217,7 +195,7 @@ impl Pipeline {
     /// As [`Builder::start`]: if the future is dropped, no stage is left.
     pub async fn start(self) -> Result<ProcessIo> {
         let since = Instant::now();
-        let expiry = self.first.watch.as_ref().map(|watch| {
+        let expiry = self.options.watch.as_ref().map(|watch| {
             let (expiry, lines) = (watch.expiry(since), self.lines());
             async move { not_started(expiry.await, since, &whole(&lines), &lines) }
         });
@@ -226,78 +204,201 @@ impl Pipeline {
 
     fn spawn_since(mut self, since: Instant) -> Result<ProcessIo> {
         let parts = self.spawn_parts(since)?;
-        Ok(self.first.assemble(parts))
+        Ok(self.options.assemble(parts))
     }
 
     /// The command line of each stage.
     fn lines(&self) -> Vec<Arc<str>> {
-        let secrets = Secrets::new(&self.first.secrets);
-        let first = command_line(self.first.command.as_std(), &secrets);
-        (iter::once(first).chain(self.rest.iter().map(Stage::line))).collect()
+        let secrets = Secrets::new(&self.secrets());
+        self.stages
+            .iter()
+            .map(|stage| stage.line(&secrets))
+            .collect()
     }
 
     fn spawn_parts(&mut self, since: Instant) -> Result<Parts> {
         let lines = self.lines();
         let whole = whole(&lines);
-        let first = &mut self.first;
-        let secrets = Secrets::new(&first.secrets);
+        let secrets = Secrets::new(&self.secrets());
+        let options = &mut self.options;
         let error = |kind| Error::new(kind).with_command(Some(whole.clone()));
         if Handle::try_current().is_err() {
             return Err(error(Kind::NoRuntime));
         }
         touch_timer();
 
-        let mut started = Started::new(since, first.group);
-        let watch = first.watch.as_deref();
+        let mut started = Started::new(since, options.group);
+        let watch = options.watch.as_deref();
         let may_start = || may_start(watch, since, &whole, &lines);
         may_start()?;
-        let mut stdin = std::mem::take(&mut first.stdin);
-        let mut stdout = Some(std::mem::take(&mut first.stdout));
-        let mut stages = vec![(&mut first.command, &mut first.stderr)];
-        let mut copies = Vec::new();
-        for stage in &mut self.rest {
-            stages.push((&mut stage.command, &mut stage.stderr));
-            copies.push(stage.tee.take());
-        }
+        let mut stdin = std::mem::take(&mut options.stdin);
+        let mut stdout = Some(std::mem::take(&mut options.stdout));
+        let mut copies: Vec<_> = (self.stages.iter_mut().map(|stage| stage.tee.take())).collect();
         copies.push(None);
-        for (at, ((command, stderr), copy)) in stages.into_iter().zip(copies).enumerate() {
-            let fail = |kind, source| {
-                let stage = Some(lines[at].clone());
-                Err(error(kind).with_stage(stage).with_source(source))
-            };
+        let mut copies = copies.into_iter();
+        let fail = |at: usize, kind, source| {
+            let stage = Some(lines[at].clone());
+            Err(error(kind).with_stage(stage).with_source(source))
+        };
+        if copies.next().flatten().is_some() {
+            return fail(0, Kind::Spawn, nothing_to_copy());
+        }
+        for (at, (stage, copy)) in self.stages.iter_mut().zip(copies).enumerate() {
             let is_last = at + 1 == lines.len();
             let (write, read) = match stdout.take_if(|_| is_last) {
                 Some(stdout) => (stdout, Redirect::Null),
                 None if copy.is_some() => (Redirect::Pipe, Redirect::Pipe),
                 None => match started.pipe() {
                     Ok(ends) => ends,
-                    Err(source) => return fail(Kind::Spawn, source),
+                    Err(source) => return fail(at, Kind::Spawn, source),
                 },
             };
             let ends = Ends {
                 stdin: std::mem::replace(&mut stdin, read),
                 stdout: write,
-                stderr: stderr.as_mut().map(std::mem::take),
+                stderr: stage.stderr.as_mut().map(std::mem::take),
                 group: started.group(),
-                pipe_capacity: first.pipe_capacity,
-                die_with_parent: first.die_with_parent && at == 0,
-                inherit_signals: first.inherit_signals,
-                creation_flags: first.creation_flags,
-                retry_busy: first.retry_busy,
+                pipe_capacity: options.pipe_capacity,
+                die_with_parent: options.die_with_parent && at == 0,
+                inherit_signals: options.inherit_signals,
+                creation_flags: options.creation_flags,
+                retry_busy: options.retry_busy,
                 may_start: &|| Ok(may_start()?),
             };
-            match sys::spawn(command, ends) {
-                Ok(spawned) => started.add(spawned, lines[at].clone(), copy),
+            self.shared.apply(&mut stage.command);
+            match sys::spawn(&mut stage.command, ends) {
+                Ok(spawned) => started.add(spawned, lines[at].clone(), copy, stage.may_fail),
                 Err(source) => match source.downcast::<Error>() {
                     Ok(error) => return Err(error),
                     Err(source) => {
-                        let kind = sys::fault(command.as_std(), &secrets, &source);
-                        return fail(kind, source);
+                        let kind = sys::fault(stage.command.as_std(), &secrets, &source);
+                        return fail(at, kind, source);
                     }
                 },
             }
         }
         Ok(started.into_parts(whole, secrets))
+    }
+}
+
+/// # Directory and environment
+///
+/// Those of all stages. What the command of a stage says itself comes first.
+impl Pipeline {
+    /// Sets the working directory of all stages, but of those that have one of their own.
+    pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.shared.directory = Some(directory.as_ref().to_owned());
+        self
+    }
+
+    /// Sets a variable in the environment of all stages.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.set(name.as_ref(), Some(value.as_ref()));
+        self
+    }
+
+    /// Sets several variables in the environment of all stages.
+    pub fn envs<K, V>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Self
+    where
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        for (name, value) in variables {
+            self.set(name.as_ref(), Some(value.as_ref()));
+        }
+        self
+    }
+
+    /// Leaves a variable of this process's environment out of that of all stages.
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.set(name.as_ref(), None);
+        self
+    }
+
+    /// Has all stages start from an empty environment: what was set here before is dropped as well.
+    pub fn env_clear(mut self) -> Self {
+        self.shared.clear = true;
+        self.shared.variables.clear();
+        self
+    }
+
+    fn set(&mut self, name: &OsStr, value: Option<&OsStr>) {
+        let value = value.map(OsStr::to_owned);
+        self.shared.variables.insert(name.to_owned(), value);
+    }
+}
+
+/// Passes options on to the builder.
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident($arg:ident: $type:ty);)*) => {
+        $(
+            $(#[$doc])*
+            pub fn $name(mut self, $arg: $type) -> Self {
+                self.options = self.options.$name($arg);
+                self
+            }
+        )*
+    };
+}
+
+/// # Options
+///
+/// As those of a [`Builder`], and the same whether they are set before the first [`pipe`](Builder::pipe) or here.
+impl Pipeline {
+    options! {
+        /// The whole input of the first stage; see [`Builder::input`].
+        input(input: impl Into<Input>);
+        /// What stdin of the first stage is connected to; see [`Builder::stdin`].
+        stdin(stdin: impl Into<Redirect>);
+        /// What stdout of the last stage is connected to; see [`Builder::stdout`].
+        stdout(stdout: impl Into<Redirect>);
+        /// How much unread output is kept, of stdout, and of the stderr of each stage; see [`Builder::limits`].
+        limits(limits: Limits);
+        /// How long to read on when all stages have exited and a descendant holds their pipes; see [`Builder::drain`].
+        drain(drain: Drain);
+        /// Stops the run when it has taken so long; see [`Builder::timeout`].
+        timeout(timeout: Duration);
+        /// Stops the run at this point in time; see [`Builder::deadline`].
+        deadline(deadline: impl Into<Instant>);
+        /// Stops the run when no byte has moved for so long; see [`Builder::inactivity_timeout`]. What goes from one stage to the
+        /// next does not come by here, and does not count, unless it is [copied](Stage::tee).
+        inactivity_timeout(timeout: Duration);
+        /// Stops the run when the token is cancelled; see [`Builder::cancel_on`].
+        cancel_on(token: CancellationToken);
+        /// By which steps a run is stopped that is cut short; see [`Builder::ladder`].
+        ladder(ladder: Ladder);
+        /// Whether the stages have a process group of their own, all of them the same; see [`Builder::process_group`].
+        process_group(own: bool);
+        /// What becomes of the stages when the handle is dropped while they are running; see [`Builder::on_drop`].
+        on_drop(on_drop: impl Into<OnDrop>);
+        /// Whether the stages are killed when the handle is dropped while they are running; see [`Builder::kill_on_drop`].
+        kill_on_drop(kill: bool);
+        /// Whether what the stages leave behind when they exit by themselves is killed; see [`Builder::kill_leftovers`].
+        kill_leftovers(kill: bool);
+        /// Whether the stages are killed when this process ends; see [`Builder::die_with_parent`].
+        die_with_parent(die: bool);
+        /// Whether the stages start with those signals blocked that the spawning thread blocks; see
+        /// [`Builder::inherit_signals`].
+        inherit_signals(inherit: bool);
+        /// On Windows, flags for the creation of the processes; see [`Builder::creation_flags`].
+        creation_flags(flags: u32);
+        /// Whether to try again while a program's file is open for writing; see [`Builder::retry_busy`].
+        retry_busy(retry: bool);
+        /// How many bytes the pipes to us hold, on Linux; see [`Builder::pipe_capacity`].
+        pipe_capacity(bytes: usize);
+        /// Marks a text as secret, for all stages; see [`Builder::secret`].
+        secret(text: impl Into<OsString>);
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("stages", &self.lines())
+            .field("limits", &self.options.limits)
+            .field("drain", &self.options.drain)
+            .field("watch", &self.options.watch)
+            .finish_non_exhaustive()
     }
 }
 
@@ -310,7 +411,7 @@ impl IntoFuture for Pipeline {
     type IntoFuture = Collect;
 
     fn into_future(mut self) -> Collect {
-        self.first.close_unused_stdin();
+        self.options.close_unused_stdin();
         Collect::new(move || self.spawn())
     }
 }
@@ -320,102 +421,12 @@ fn whole(lines: &[Arc<str>]) -> Arc<str> {
     lines.join(" | ").into()
 }
 
-/// The stages that have been started. They are killed and reaped if the rest cannot be.
-struct Started {
-    since: Instant,
-    processes: Vec<Arc<sys::Process>>,
-    own_group: bool,
-    pipes: Vec<PipeGrowth>,
-    parts: Vec<StageParts>,
-    stdin: Option<WriteEnd>,
-    stdout: Option<ReadEnd>,
-    /// Where the next stage's input comes from and what that is copied to, if it is.
-    tee: Option<(ReadEnd, WriteEnd)>,
-    siblings: Vec<Siblings>,
+/// Stands for a command where there is none, or that of another.
+fn no_command() -> Command {
+    Command::new("")
 }
 
-impl Started {
-    fn new(since: Instant, own_group: bool) -> Self {
-        Self {
-            since,
-            processes: Vec::new(),
-            own_group,
-            pipes: Vec::new(),
-            parts: Vec::new(),
-            stdin: None,
-            stdout: None,
-            tee: None,
-            siblings: Vec::new(),
-        }
-    }
-
-    /// The group of the next stage.
-    fn group(&self) -> Group<'_> {
-        match self.processes.first() {
-            _ if !self.own_group => Group::Shared,
-            Some(leader) => Group::Of(leader),
-            None => Group::Own,
-        }
-    }
-
-    /// The stdout of the next stage, and the stdin of the one after it.
-    fn pipe(&mut self) -> io::Result<(Redirect, Redirect)> {
-        let (write, read, growth) = sys::stage_pipe()?;
-        self.pipes.push(growth);
-        Ok((write.into(), read.into()))
-    }
-
-    /// `copy` gets what the stage writes for the next one.
-    fn add(&mut self, spawned: Spawned, command: Arc<str>, copy: Option<WriteEnd>) {
-        self.siblings.extend(spawned.siblings);
-        let process = Arc::new(spawned.process);
-        let stdin = spawned.stdin.map(WriteEnd::Pipe);
-        match (self.tee.take(), self.parts.last_mut()) {
-            (Some((from, copy)), Some(before)) => {
-                before.tee = stdin.map(|next| TeeParts { from, next, copy });
-            }
-            _ => self.stdin = self.stdin.take().or(stdin),
-        }
-        let stdout = spawned.stdout.map(ReadEnd::Pipe);
-        match copy {
-            Some(copy) => self.tee = stdout.map(|from| (from, copy)),
-            None => self.stdout = stdout,
-        }
-        self.parts.push(StageParts {
-            stderr: spawned.stderr.map(ReadEnd::Pipe),
-            process: process.clone(),
-            command,
-            tee: None,
-        });
-        self.processes.push(process);
-    }
-
-    fn into_parts(mut self, command: Arc<str>, secrets: Secrets) -> Parts {
-        Parts {
-            stdin: self.stdin.take(),
-            stdout: self.stdout.take(),
-            stderr: (self.parts.last_mut()).and_then(|last| last.stderr.take()),
-            process: Arc::new(self.take_stages()),
-            command: Some(command),
-            secrets,
-            started: Some(self.since),
-            siblings: std::mem::take(&mut self.siblings),
-            stages: std::mem::take(&mut self.parts),
-        }
-    }
-
-    fn take_stages(&mut self) -> Stages {
-        Stages {
-            processes: std::mem::take(&mut self.processes),
-            own_group: self.own_group,
-            told_stop: AtomicUsize::new(usize::MAX),
-            _pipes: std::mem::take(&mut self.pipes),
-        }
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        Arc::new(self.take_stages()).release(true);
-    }
+fn nothing_to_copy() -> io::Error {
+    let what = "the first stage of a pipeline has none before it to copy from";
+    io::Error::new(io::ErrorKind::InvalidInput, what)
 }

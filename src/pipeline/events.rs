@@ -12,6 +12,7 @@ use crate::{
     event::Event,
     process_io::{Handle, ProcessIo},
     pump::poll_event,
+    transport::Control,
 };
 
 /// The events of a pipeline, each with the number of its stage, from 0; made by
@@ -26,6 +27,15 @@ pub struct StageEvents<'a> {
 
 /// # Pipelines
 impl ProcessIo {
+    /// A [`Control`] of each stage, in order, to ask how it is and to signal it while the others go on: its
+    /// [exit status](Control::try_wait), its [end](Control::wait), its [process id](Control::id). A child that is no pipeline is
+    /// the only stage.
+    ///
+    /// What is sent to the tree of a stage goes to the process group, in which all stages are.
+    pub fn stage_controls(&self) -> Vec<Control> {
+        self.pump.stage_controls()
+    }
+
     /// The same events as this stream's own, each with the number of the stage that it is of, and the exit of each stage.
     /// A child that is no pipeline is stage 0.
     pub fn stage_events(&mut self) -> StageEvents<'_> {

@@ -2,13 +2,18 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `builder` | [`Pipeline`] and its [`Stage`]s: what is to be run, and how it is started |
+//! | `stage` | [`Stage`]: a command in it |
+//! | `builder` | [`Pipeline`]: what is to be run, and how it is started |
+//! | `started` | `Started`: some of its stages run |
 //! | `process` | `Stages`: all of them as one process |
 //! | `events` | [`StageEvents`]: which stage says what |
 
 mod builder;
 mod events;
 mod process;
+mod stage;
+mod started;
 
-pub use builder::{Pipeline, Stage};
+pub use builder::Pipeline;
 pub use events::StageEvents;
+pub use stage::Stage;

@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct Stages {
     /// Of which the first leads the group of all, if they have one of their own.
     pub(super) processes: Vec<Arc<sys::Process>>,
+    /// Which of them may fail.
+    pub(super) may_fail: Vec<bool>,
     pub(super) own_group: bool,
     /// The stage whose stop by the terminal has been told last; none of them at first.
     pub(super) told_stop: AtomicUsize,
@@ -31,13 +33,21 @@ pub(super) struct Stages {
     pub(super) _pipes: Vec<PipeGrowth>,
 }
 
-/// How a pipeline ended: as the first stage that failed, or else as the last stage.
+/// How a pipeline ended: as the first stage that failed and may not, or else as the last stage.
 ///
 /// A stage that was ended by `SIGPIPE` did not fail: the next one had read all it wanted. That is no excuse for the last.
-fn pipefail(statuses: &[ExitStatus]) -> Option<ExitStatus> {
-    let (last, upstream) = statuses.split_last()?;
-    let failed = |status: &&ExitStatus| !status.success() && !sys::is_broken_pipe_signal(**status);
-    Some(*upstream.iter().find(failed).unwrap_or(last))
+fn pipefail(statuses: &[ExitStatus], may_fail: &[bool]) -> Option<ExitStatus> {
+    let last = statuses.len().checked_sub(1)?;
+    let failed = |&(at, status): &(usize, &ExitStatus)| {
+        let is_excused = at != last && sys::is_broken_pipe_signal(*status);
+        !status.success() && !is_excused && !may_fail[at]
+    };
+    let first = statuses.iter().enumerate().find(failed);
+    Some(match first {
+        Some((_, status)) => *status,
+        None if may_fail[last] => sys::exit_status(0),
+        None => statuses[last],
+    })
 }
 
 fn no_stage() -> io::Error {
@@ -55,7 +65,7 @@ impl Process for Stages {
             let exits = (self.processes.iter()).map(|process| Arc::clone(process).exited());
             // A status that is lost is told when the other stages have ended too.
             let statuses: io::Result<Vec<_>> = join_all(exits).await.into_iter().collect();
-            pipefail(&statuses?).ok_or_else(no_stage)
+            pipefail(&statuses?, &self.may_fail).ok_or_else(no_stage)
         }
         .boxed()
     }
@@ -68,7 +78,9 @@ impl Process for Stages {
             return Ok(None);
         }
         let statuses: io::Result<Vec<_>> = exits.into_iter().flatten().collect();
-        pipefail(&statuses?).ok_or_else(no_stage).map(Some)
+        pipefail(&statuses?, &self.may_fail)
+            .ok_or_else(no_stage)
+            .map(Some)
     }
 
     /// To each stage.
@@ -176,11 +188,24 @@ mod tests {
     fn the_first_failure_counts() {
         let of = |codes: &[i32]| {
             let statuses: Vec<_> = codes.iter().map(|code| exit_status(*code)).collect();
-            pipefail(&statuses).and_then(|status| status.code())
+            let may_fail = vec![false; codes.len()];
+            pipefail(&statuses, &may_fail).and_then(|status| status.code())
         };
         assert_eq!(of(&[0, 0, 0]), Some(0));
         assert_eq!(of(&[0, 2, 3]), Some(2));
         assert_eq!(of(&[0, 0, 3]), Some(3));
         assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn a_stage_that_may_fail_does_not_count() {
+        let of = |codes: &[i32], may_fail: &[bool]| {
+            let statuses: Vec<_> = codes.iter().map(|code| exit_status(*code)).collect();
+            pipefail(&statuses, may_fail).and_then(|status| status.code())
+        };
+        assert_eq!(of(&[2, 0], &[true, false]), Some(0));
+        assert_eq!(of(&[2, 3], &[true, false]), Some(3));
+        assert_eq!(of(&[2, 3], &[false, true]), Some(2));
+        assert_eq!(of(&[0, 3], &[false, true]), Some(0));
     }
 }

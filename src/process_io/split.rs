@@ -50,6 +50,9 @@ use crate::{
 /// The halves share a lock that is held while either is polled: code of yours that is polled by one, a [`Needle`](crate::Needle), an
 /// [`Input`](crate::Input) or a writer of a tee, must not use the other, or it deadlocks.
 ///
+/// The halves share a lock that is held while either is polled: code of yours that is polled by one, a [`Needle`](crate::Needle), an
+/// [`Input`](crate::Input) or a writer of a tee, must not use the other, or it deadlocks.
+///
 /// Dropping it closes stdin once what is queued has been written, by the next call on the [`RecvHalf`]. Without one, that is tried
 /// once, after 10 ms: what the pipe does not take then is left to the next call. So a child whose halves are dropped one after
 /// the other is killed, and does not take the input it has received so far for all of it.

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
@@ -311,6 +310,19 @@ impl Pump {
 
     pub(crate) fn omitted(&self, source: Source) -> u64 {
         self.reader(source).inbox.omitted()
+    }
+
+    /// Of each stage of a pipeline; of the child itself, if it is none.
+    pub(crate) fn stage_controls(&self) -> Vec<Control> {
+        let control = &self.guard.control;
+        let stages = self.streams.stages.iter();
+        let controls: Vec<_> = stages
+            .map(|stage| stage.control(control.secrets()))
+            .collect();
+        match controls.is_empty() {
+            true => vec![control.clone()],
+            false => controls,
+        }
     }
 
     /// The child's exit has not been seen.

@@ -15,7 +15,8 @@ use crate::{
     event::Source,
     limits::{Limit, Limits, MAX_PASSED_OVER},
     output::StageOutput,
-    transport::{Process, ReadEnd, StageParts},
+    secrets::Secrets,
+    transport::{Control, Process, ReadEnd, StageParts},
 };
 
 /// All that is read. They take turns: stdout, stderr, and the stderr of each stage but the last.
@@ -45,9 +46,15 @@ pub(super) struct Stage {
     command: Arc<str>,
     /// What it writes for the next one, if that comes by here.
     tee: Option<Tee>,
+    may_fail: bool,
 }
 
 impl Stage {
+    pub(super) fn control(&self, secrets: &Secrets) -> Control {
+        let (process, command) = (Arc::clone(&self.process), Arc::clone(&self.command));
+        Control::new(process, Some(command), secrets.clone())
+    }
+
     pub(super) fn status(&self) -> Option<ExitStatus> {
         Arc::clone(&self.process).try_wait().ok().flatten()
     }
@@ -67,6 +74,7 @@ impl Streams {
             process: parts.process,
             command: parts.command,
             tee: parts.tee.map(Tee::new),
+            may_fail: parts.may_fail,
         };
         Self {
             stdout: Reader::new(stdout, limits.get(Source::Stdout)),
@@ -255,6 +263,7 @@ impl Streams {
                 stderr_gap: kept.gap,
                 stderr_omitted: stage.stderr.inbox.omitted(),
                 usage: stage.process.usage(),
+                may_fail: stage.may_fail,
             })
             .collect();
         if let Some(output) = outputs.last_mut() {

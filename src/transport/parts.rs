@@ -73,6 +73,8 @@ pub(crate) struct StageParts {
     pub(crate) command: Arc<str>,
     /// What it writes for the next stage comes by here.
     pub(crate) tee: Option<TeeParts>,
+    /// The pipeline does not fail because of it.
+    pub(crate) may_fail: bool,
 }
 
 /// What is between two stages if that is copied.

@@ -37,7 +37,11 @@ async fn a_shell_is_told_to_exit() {
         ProcessIo::spawn(crate::support::sh("read line; echo \"$line\"; exec sh")).unwrap();
     within(io.send_line("ready")).await.unwrap();
     assert_eq!(
-        within(io.recv(Source::Stdout)).await.unwrap().unwrap(),
+        within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap(),
         "ready\n"
     );
     let ladder = Ladder::new().send("exit 7\n", NEVER);
@@ -179,7 +183,11 @@ async fn a_time_out_takes_them_too() {
     assert_eq!(steps(report), [(Step::Call, None), (Step::Send, None)]);
     assert_eq!(report.steps[0].took, Duration::from_secs(1));
     assert_eq!(
-        within(io.recv(Source::Stdout)).await.unwrap().unwrap(),
+        within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap(),
         "bye"
     );
 }

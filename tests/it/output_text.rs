@@ -107,7 +107,10 @@ async fn where_bytes_are_missing_of_what_is_left() {
     child.stdout.write_all(b"0123456789").await.unwrap();
     child.exit(0);
     within(io.wait()).await.unwrap();
-    assert_eq!(within(io.recv(stdout)).await.unwrap().unwrap(), "012");
+    assert_eq!(
+        within(io.recv(stdout)).await.unwrap().data().unwrap(),
+        "012"
+    );
     let output = within(io.output()).await.unwrap();
     assert_eq!(
         (&output.stdout[..], output.stdout_gap),

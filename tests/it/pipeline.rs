@@ -11,6 +11,8 @@ use crate::support::{assert_bytes, child, child_line, pattern, within};
 
 #[cfg(any(target_os = "linux", windows))] // There it can be told whether a process lives.
 mod life;
+mod options;
+mod stages;
 
 /// The helper child doing one thing after the other.
 fn steps(steps: &[&str]) -> Command {

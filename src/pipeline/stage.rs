@@ -1,0 +1,127 @@
+//! [`Stage`]: a command in a pipeline.
+
+use std::{ffi::OsString, fmt, sync::Arc};
+
+use tokio::{io::AsyncWrite, process::Command};
+
+use crate::{command::command_line, secrets::Secrets, stdio::Redirect, sys, transport::WriteEnd};
+
+/// A command in a [`Pipeline`](crate::Pipeline).
+pub struct Stage {
+    pub(super) command: Command,
+    /// `None`: merged into stdout.
+    pub(super) stderr: Option<Redirect>,
+    pub(super) secrets: Vec<OsString>,
+    pub(super) tee: Option<WriteEnd>,
+    pub(super) may_fail: bool,
+}
+
+impl Stage {
+    /// A stage whose stderr is ours.
+    pub fn new(command: impl Into<Command>) -> Self {
+        Self {
+            command: command.into(),
+            stderr: Some(Redirect::Pipe),
+            secrets: Vec::new(),
+            tee: None,
+            may_fail: false,
+        }
+    }
+
+    /// What its stderr is connected to: a pipe to us by default.
+    pub fn stderr(mut self, stderr: impl Into<Redirect>) -> Self {
+        let stderr = stderr.into();
+        sys::close_on_exec(&stderr);
+        self.stderr = Some(stderr);
+        self
+    }
+
+    /// Connects its stderr to wherever its stdout goes: `|&` in a shell.
+    pub fn merge_stderr(mut self) -> Self {
+        self.stderr = None;
+        self
+    }
+
+    /// Copies what it is given to read into `writer` too, as `tee` does in a shell: a file, or what somebody else reads from.
+    ///
+    /// The data comes by this process then, and moves only while the pipeline is awaited or read from, as fast as the slower of
+    /// the two takes it. `writer` is shut down at the end. It gets every byte until this stage reads no more; then the
+    /// stage before is told, as it would be without this. If `writer` fails the pipeline goes on without it, and at its
+    /// end there is an error of the kind [`Output`](crate::ErrorKind::Output).
+    ///
+    /// A pipeline that is let go of ([`detach`](crate::ProcessIo::detach)) ends here: nobody is left to move the data. The first
+    /// stage has none before it to be copied from: then the spawn fails.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo, Stage};
+    ///
+    /// let log = tempfile::NamedTempFile::new()?;
+    /// let file = tokio::fs::File::from_std(log.reopen()?);
+    /// let output = ProcessIo::command("sort")
+    ///     .input("b\nc\na\nb\n")
+    ///     .pipe(Stage::new(Command::new("uniq")).tee(file))
+    ///     .await?;
+    /// assert_eq!(output.stdout, "a\nb\nc\n");
+    /// assert_eq!(std::fs::read(log)?, b"a\nb\nb\nc\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn tee(mut self, writer: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+        self.tee = Some(WriteEnd::any(writer));
+        self
+    }
+
+    /// Lets it fail: however it ends, the pipeline does not fail because of it. As `|| true` in a shell, but its own status is still
+    /// in [`Output::stages`](crate::Output::stages).
+    ///
+    /// If it is the last stage, the status of the pipeline is that of success where its own is not.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo, Stage};
+    ///
+    /// // `grep` fails if it finds nothing.
+    /// let mut grep = Command::new("grep");
+    /// grep.arg("error");
+    /// let run = ProcessIo::command("echo").arg("all is well").pipe(Stage::new(grep).may_fail());
+    /// let output = run.await?.check()?;
+    /// assert_eq!(output.stages[1].status.unwrap().code(), Some(1));
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn may_fail(mut self) -> Self {
+        self.may_fail = true;
+        self
+    }
+
+    /// As [`Builder::secret`](crate::Builder::secret), for all the stages of the pipeline.
+    pub fn secret(mut self, text: impl Into<OsString>) -> Self {
+        self.secrets.push(text.into());
+        self
+    }
+
+    /// Its command line, as in an error.
+    pub(super) fn line(&self, secrets: &Secrets) -> Arc<str> {
+        command_line(self.command.as_std(), secrets)
+    }
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage")
+            .field("command", &self.line(&Secrets::new(&self.secrets)))
+            .field("stderr", &self.stderr)
+            .field("tee", &self.tee.is_some())
+            .field("may_fail", &self.may_fail)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C: Into<Command>> From<C> for Stage {
+    fn from(command: C) -> Self {
+        Self::new(command)
+    }
+}
