@@ -69,7 +69,9 @@ impl Action {
 
 /// A function of the user's.
 #[derive(Clone)]
-pub(crate) struct Callback(Arc<dyn Fn(&Control) -> Result<()> + Send + Sync>);
+pub(crate) struct Callback(Arc<Ask>);
+
+type Ask = dyn Fn(&Control) -> Result<()> + Send + Sync;
 
 impl Callback {
     pub(crate) fn call(&self, control: &Control) -> Result<()> {
