@@ -196,7 +196,7 @@ pub use report::{Report, Step, Taken};
 pub use shutdown::{Ladder, OnDrop};
 pub use signal::Signal;
 pub use stdio::{Input, Redirect};
-pub use sys::BorrowedDescriptor;
+pub use sys::{BorrowedDescriptor, OwnedDescriptor};
 #[doc(no_inline)]
 pub use tokio::process::Command;
 #[doc(no_inline)]

@@ -14,17 +14,27 @@ use crate::limits::OUTBOX_HIGH_WATER;
 ///
 /// # What a descriptor brings along
 ///
-/// With [`Inherit`](Redirect::Inherit) and [`File`](Redirect::File) the child and this process share one open file description
+/// With [`Inherit`](Redirect::Inherit) and [`Descriptor`](Redirect::Descriptor) the child and this process share one open file description
 /// (`open(2)`), as with [`std::process::Stdio`], and with it all that belongs to that on Unix:
 ///
 /// - Its status flags. If `O_NONBLOCK` is set, as for the pipes and sockets of tokio, the child finds it set, and most programs
 ///   take the `EAGAIN` of a pipe that is empty or full for an error. If the child sets it, as on a terminal that it inherits,
 ///   it is set for this process and its other children as well. Clear it before the child is started, with
-///   `into_blocking_fd` of tokio's pipes or `into_std` and `set_nonblocking(false)` of its sockets.
+///   `into_blocking_fd` of tokio's pipes, `into_owned_fd` of its [`ChildStdout`](tokio::process::ChildStdout), or `into_std` and
+///   `set_nonblocking(false)` of its sockets. [`take_stdout`](crate::ProcessIo::take_stdout) does so itself.
 /// - Its position: what one of them reads or writes moves it on for the other.
 /// - Its owner. A child that runs as another user can use it, but not always open it again: `/dev/stderr` and `/proc/self/fd/2`
 ///   are opened with the rights of the child's user, and for a socket not at all (`proc(5)`). The same is true of a
 ///   [`Pipe`](Redirect::Pipe), which belongs to the user that this process runs as.
+///
+/// # Platform-specific behavior
+///
+/// `From` takes what [`std::process::Stdio`] takes. On Unix that is all that is `Into<OwnedFd>`: files, sockets, the pipes of the
+/// standard library, a [`ChildStdout`](std::process::ChildStdout).
+///
+/// On Windows it is all that is `Into<OwnedHandle>`, and the child gets the handle as it is. One that was opened for overlapped
+/// operations (`FILE_FLAG_OVERLAPPED`), as that of a [`ChildStdout`](std::process::ChildStdout) is, cannot be used by most
+/// programs.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub enum Redirect {
@@ -38,17 +48,12 @@ pub enum Redirect {
     ///
     /// What is [said of files](Redirect#what-a-descriptor-brings-along) holds for it too. If ours is closed, so is the child's.
     Inherit,
-    /// A file, a pipe or a socket, used by the child directly, from and at the descriptor's own position.
+    /// A file, a pipe or a socket (a [`File`] owns any descriptor), used by the child directly, from and at the descriptor's own
+    /// position.
     ///
     /// The child gets it as this stream alone: from here on no process that is started has it under its own number, whether or
     /// not it was opened to be closed at `execve(2)` (on Windows: not to be inherited).
-    File(File),
-}
-
-impl From<File> for Redirect {
-    fn from(file: File) -> Self {
-        Self::File(file)
-    }
+    Descriptor(File),
 }
 
 /// The whole input of a child, after which its stdin is closed: bytes, a reader or a stream.

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fmt,
+    fmt, io,
     path::Path,
     time::Duration,
 };
@@ -40,8 +40,8 @@ use crate::{
 pub struct Builder {
     pub(crate) command: Command,
     pub(crate) stdin: Redirect,
-    pub(crate) stdout: Redirect,
-    /// `None`: merged into stdout.
+    /// `None`: merged into the other.
+    pub(crate) stdout: Option<Redirect>,
     pub(crate) stderr: Option<Redirect>,
     pub(crate) input: Option<Input>,
     pub(crate) limits: Limits,
@@ -65,7 +65,7 @@ impl Builder {
         Self {
             command,
             stdin: Redirect::Pipe,
-            stdout: Redirect::Pipe,
+            stdout: Some(Redirect::Pipe),
             stderr: Some(Redirect::Pipe),
             input: None,
             limits: Limits::default(),
@@ -144,26 +144,25 @@ impl Builder {
 
     /// The child's whole input: bytes, or a reader or stream by way of [`Input`]. Its stdin is closed
     /// after it. It is written while output is read, as the child takes it.
+    ///
+    /// It needs the pipe that stdin is by default: with [`stdin`](Builder::stdin) connected to anything else the spawn fails.
     pub fn input(mut self, input: impl Into<Input>) -> Self {
         self.input = Some(input.into());
-        self.stdin = Redirect::Pipe;
         self
     }
 
-    /// What stdin is connected to: a pipe by default. Anything else replaces [`input`](Builder::input).
+    /// What stdin is connected to: a pipe by default. Together with [`input`](Builder::input) it can be nothing else.
     pub fn stdin(mut self, stdin: impl Into<Redirect>) -> Self {
         self.stdin = stdin.into();
         sys::close_on_exec(&self.stdin);
-        if !matches!(self.stdin, Redirect::Pipe) {
-            self.input = None;
-        }
         self
     }
 
     /// What stdout is connected to: a pipe by default.
     pub fn stdout(mut self, stdout: impl Into<Redirect>) -> Self {
-        self.stdout = stdout.into();
-        sys::close_on_exec(&self.stdout);
+        let stdout = stdout.into();
+        sys::close_on_exec(&stdout);
+        self.stdout = Some(stdout);
         self
     }
 
@@ -179,6 +178,25 @@ impl Builder {
     /// the order it was written, all of it as stdout.
     pub fn merge_stderr(mut self) -> Self {
         self.stderr = None;
+        self
+    }
+
+    /// Connects stdout to wherever stderr goes: the opposite of [`merge_stderr`](Builder::merge_stderr), with which it cannot be
+    /// combined. All that the child writes arrives as stderr, and with the [limit](Limits) of that. In a
+    /// [`Pipeline`](crate::Pipeline) it concerns the last stage.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::shell("echo out; echo err >&2").merge_stdout().await?;
+    /// assert_eq!(output.stderr, "out\nerr\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn merge_stdout(mut self) -> Self {
+        self.stdout = None;
         self
     }
 
@@ -447,6 +465,17 @@ impl Builder {
         if self.input.is_none() && matches!(self.stdin, Redirect::Pipe) {
             self.stdin = Redirect::Null;
         }
+    }
+
+    /// Fails if there is input for the child and no pipe to give it by.
+    pub(crate) fn check_stdin(&self) -> io::Result<()> {
+        if self.input.is_none() || matches!(self.stdin, Redirect::Pipe) {
+            return Ok(());
+        }
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it has `input`, and `stdin` connects it to something else than a pipe",
+        ))
     }
 
     fn watch(&mut self) -> &mut Watch {

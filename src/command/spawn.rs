@@ -26,6 +26,9 @@ pub(crate) fn spawn_parts(builder: &mut Builder, started: Instant) -> Result<Par
     if Handle::try_current().is_err() {
         return Err(error(Kind::NoRuntime));
     }
+    if let Err(source) = builder.check_stdin() {
+        return Err(error(Kind::Spawn).with_source(source));
+    }
     let watch = builder.watch.as_deref();
     let may_start = || may_start(watch, started, &command, &[]);
     // Before anything is prepared, which may take processes and time of its own.
@@ -33,8 +36,8 @@ pub(crate) fn spawn_parts(builder: &mut Builder, started: Instant) -> Result<Par
     touch_timer();
     let ends = Ends {
         stdin: std::mem::take(&mut builder.stdin),
-        stdout: std::mem::take(&mut builder.stdout),
-        stderr: builder.stderr.as_mut().map(std::mem::take),
+        stdout: builder.stdout.take(),
+        stderr: builder.stderr.take(),
         group: match builder.group {
             true => Group::Own,
             false => Group::Shared,

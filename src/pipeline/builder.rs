@@ -225,6 +225,10 @@ impl Pipeline {
         if Handle::try_current().is_err() {
             return Err(error(Kind::NoRuntime));
         }
+        if let Err(source) = options.check_stdin() {
+            let stage = Some(lines[0].clone());
+            return Err(error(Kind::Spawn).with_stage(stage).with_source(source));
+        }
         touch_timer();
 
         let mut started = Started::new(since, options.group);
@@ -232,7 +236,7 @@ impl Pipeline {
         let may_start = || may_start(watch, since, &whole, &lines);
         may_start()?;
         let mut stdin = std::mem::take(&mut options.stdin);
-        let mut stdout = Some(std::mem::take(&mut options.stdout));
+        let mut stdout = Some(options.stdout.take());
         let mut copies: Vec<_> = (self.stages.iter_mut().map(|stage| stage.tee.take())).collect();
         copies.push(None);
         let mut copies = copies.into_iter();
@@ -247,16 +251,16 @@ impl Pipeline {
             let is_last = at + 1 == lines.len();
             let (write, read) = match stdout.take_if(|_| is_last) {
                 Some(stdout) => (stdout, Redirect::Null),
-                None if copy.is_some() => (Redirect::Pipe, Redirect::Pipe),
+                None if copy.is_some() => (Some(Redirect::Pipe), Redirect::Pipe),
                 None => match started.pipe() {
-                    Ok(ends) => ends,
+                    Ok((write, read)) => (Some(write), read),
                     Err(source) => return fail(at, Kind::Spawn, source),
                 },
             };
             let ends = Ends {
                 stdin: std::mem::replace(&mut stdin, read),
                 stdout: write,
-                stderr: stage.stderr.as_mut().map(std::mem::take),
+                stderr: stage.stderr.take(),
                 group: started.group(),
                 pipe_capacity: options.pipe_capacity,
                 die_with_parent: options.die_with_parent && at == 0,

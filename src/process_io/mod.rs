@@ -9,6 +9,7 @@ mod receive;
 mod split;
 mod stop;
 mod stream;
+mod take;
 mod wrapper;
 mod wrapper_io;
 

@@ -16,8 +16,8 @@ use crate::{
         FULL_PIPE, GROWN_PIPE, Limit, MAX_TRANSFER, MIN_READ, MIN_SEARCH, OWED_UNTOLD, Overflow,
     },
     line::LineOptions,
-    sys::{BorrowedDescriptor, Outlet},
-    transport::ReadEnd,
+    sys::{BorrowedDescriptor, Outlet, OwnedDescriptor},
+    transport::{ReadEnd, no_pipe},
 };
 
 /// What is wanted of a stream.
@@ -205,7 +205,7 @@ impl Reader {
     }
 
     /// It has ended, and that is to be said.
-    pub(super) fn take_end(&mut self) -> bool {
+    pub(super) fn take_eof(&mut self) -> bool {
         self.is_eof() && std::mem::take(&mut self.end_untold)
     }
 
@@ -253,6 +253,18 @@ impl Reader {
             Some(ReadEnd::Pipe(pipe)) => Some(pipe.descriptor()),
             _ => None,
         }
+    }
+
+    /// Our end, to be read from elsewhere: the stream has ended here then.
+    pub(crate) fn take_end(&mut self) -> io::Result<OwnedDescriptor> {
+        let end = self.end.as_ref().ok_or_else(no_pipe)?;
+        if !self.inbox.is_empty() {
+            let text = "some of what was read from the stream has not been received";
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
+        }
+        let end = end.to_blocking()?;
+        self.close();
+        Ok(end)
     }
 
     pub(crate) fn close(&mut self) {

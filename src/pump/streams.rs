@@ -238,15 +238,15 @@ impl Streams {
         let last = self.stages.len().saturating_sub(1);
         let mut stages = self.stages.iter_mut().map(|stage| &mut stage.stderr);
         if staged {
-            if let Some(stage) = stages.position(Reader::take_end) {
+            if let Some(stage) = stages.position(Reader::take_eof) {
                 return Some((stage, Source::Stderr));
             }
         } else if !stages.all(|stderr| stderr.is_eof()) {
-            return (!is_cut(Source::Stdout) && self.stdout.take_end())
+            return (!is_cut(Source::Stdout) && self.stdout.take_eof())
                 .then_some((last, Source::Stdout));
         }
         (Source::BOTH.into_iter())
-            .find(|source| !is_cut(*source) && self.get_mut(*source).take_end())
+            .find(|source| !is_cut(*source) && self.get_mut(*source).take_eof())
             .map(|source| (last, source))
     }
 

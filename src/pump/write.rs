@@ -14,8 +14,8 @@ use crate::{
     error::{Error, Kind},
     limits::{OUTBOX_HIGH_WATER, STEPS_PER_POLL},
     stdio::{Feed, Input, InputStream},
-    sys::BorrowedDescriptor,
-    transport::WriteEnd,
+    sys::{BorrowedDescriptor, OwnedDescriptor},
+    transport::{WriteEnd, no_pipe},
 };
 
 /// The way into the child.
@@ -98,6 +98,18 @@ impl Writer {
             Some(WriteEnd::Pipe(pipe)) => Some(pipe.descriptor()),
             _ => None,
         }
+    }
+
+    /// Our end, for somebody else to write to: stdin is closed here then.
+    pub(crate) fn take_end(&mut self) -> io::Result<OwnedDescriptor> {
+        let end = self.end.as_ref().ok_or_else(no_pipe)?;
+        if self.closing || !self.outbox.is_empty() {
+            let text = "some of what is queued for stdin, or its end, has not been written";
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
+        }
+        let end = end.to_blocking()?;
+        self.end = None;
+        Ok(end)
     }
 
     /// Queues bytes.

@@ -10,6 +10,7 @@
 //! | `PipeReader` | our end of stdout or stderr. `poll_read`: as `AsyncRead`, into a `BytesMut`, allocating only when there is something to read. `try_read`: what the kernel has *now*, whatever the reactor knows. `buffered`: how many bytes are in the pipe, where that can be told |
 //! | `poll_splice(&Outlet, max)`, of a `PipeReader` | moves bytes on without copying them here; `Unsupported` where that cannot be done |
 //! | `Outlet` | a file, pipe or socket of the caller's, to be written to |
+//! | `to_blocking`, of both | the same end for a process that reads or writes it without a reactor; `Unsupported` where that is not possible |
 //! | `PipeWriter` | our end of stdin. `poll_write` and `try_write` likewise, vectored; `poll_flush` passes on what is held back; dropping it closes the descriptor |
 //! | `grow`, of both | makes a pipe larger that was seen full, within `set_pipe_budget`, where that can be done |
 //! | `Process` | `exited`: resolves at the child's exit, for any number of waiters, without reaping. `observe`: the same without waiting. `signal`: never to a pid that is not ours any more. `is_tree_alive`: whether something of its tree is, when it has exited. `stopped`, `may_be_stopped`, `wait_stopped`: by what signal it is stopped, and when its terminal does that. `usage`: what it used, once it has been reaped. `release`: kills it if asked to and if it runs, and reaps without ever blocking |
@@ -22,7 +23,8 @@
 //! | `Sliced`, `Slice` | bytes, and parts of them that are counted together; the same everywhere |
 //! | `exit_signal(status)` | the signal that ended the child |
 //! | `exit_status(code)` | the status of a child that ended by itself |
-//! | `BorrowedDescriptor` | the platform's borrowed file descriptor or handle |
+//! | `BorrowedDescriptor`, `OwnedDescriptor` | the platform's file descriptor or handle |
+//! | `From<T> for Redirect` | of all that owns a descriptor |
 //!
 //! Reads and writes report a closed pipe as POSIX does: end-of-file is `Ok(0)`, a reader that is gone
 //! is [`BrokenPipe`](std::io::ErrorKind::BrokenPipe).
@@ -43,17 +45,17 @@ pub(crate) use sliced::{Slice, Sliced};
 #[allow(unsafe_code)]
 mod unix;
 #[cfg(unix)]
-pub use unix::BorrowedDescriptor;
-#[cfg(unix)]
 pub(crate) use unix::*;
+#[cfg(unix)]
+pub use unix::{BorrowedDescriptor, OwnedDescriptor};
 
 #[cfg(windows)]
 #[allow(unsafe_code)]
 mod windows;
 #[cfg(windows)]
-pub use windows::BorrowedDescriptor;
-#[cfg(windows)]
 pub(crate) use windows::*;
+#[cfg(windows)]
+pub use windows::{BorrowedDescriptor, OwnedDescriptor};
 
 #[cfg(not(any(unix, windows)))]
 compile_error!("process-io needs processes: Unix or Windows");
@@ -66,6 +68,14 @@ fn not_its_own_group() -> io::Error {
     io::Error::new(
         io::ErrorKind::Unsupported,
         "only a process group of its own can die with its parent",
+    )
+}
+
+/// Each of stdout and stderr is to go where the other goes.
+fn merged_both_ways() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "stdout is merged into stderr, and stderr into stdout",
     )
 }
 
@@ -89,8 +99,8 @@ impl Output {
 /// What the child's ends are to be connected to.
 pub(crate) struct Ends<'a> {
     pub(crate) stdin: Redirect,
-    pub(crate) stdout: Redirect,
-    /// `None`: the same as stdout, through the same open file, so that order is kept.
+    /// `None`, of one of the two: the same as the other, through the same open file, so that order is kept.
+    pub(crate) stdout: Option<Redirect>,
     pub(crate) stderr: Option<Redirect>,
     /// Which process group it is in.
     pub(crate) group: Group<'a>,

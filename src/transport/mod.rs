@@ -14,7 +14,7 @@ pub use local::set_pipe_budget;
 pub use parts::Parts;
 
 pub(crate) use local::local;
-pub(crate) use parts::{ReadEnd, StageParts, TeeParts, WriteEnd};
+pub(crate) use parts::{ReadEnd, StageParts, TeeParts, WriteEnd, no_pipe};
 
 /// The [`ExitStatus`](std::process::ExitStatus) of a child that ended by itself with `code`, for one's own
 /// [`Process`]. On Unix only the low eight bits are kept, as `exit(3)` does.

@@ -21,7 +21,7 @@ use tokio_util::io::poll_read_buf;
 use super::Process;
 use crate::{
     secrets::Secrets,
-    sys::{Outlet, PipeReader, PipeWriter, Siblings},
+    sys::{Outlet, OwnedDescriptor, PipeReader, PipeWriter, Siblings},
 };
 
 /// A child, taken apart: stdin, stdout, stderr, and the process behind them.
@@ -212,6 +212,14 @@ impl ReadEnd {
         }
     }
 
+    /// The same end in blocking mode, if it is a pipe of this machine.
+    pub(crate) fn to_blocking(&self) -> io::Result<OwnedDescriptor> {
+        match self {
+            Self::Pipe(pipe) => pipe.to_blocking(),
+            Self::Any(_) => Err(no_pipe()),
+        }
+    }
+
     /// How many bytes are there already, if that can be told.
     pub(crate) fn buffered(&self) -> Option<u64> {
         match self {
@@ -285,6 +293,14 @@ impl WriteEnd {
         }
     }
 
+    /// The same end in blocking mode, if it is a pipe of this machine.
+    pub(crate) fn to_blocking(&self) -> io::Result<OwnedDescriptor> {
+        match self {
+            Self::Pipe(pipe) => pipe.to_blocking(),
+            Self::Any(_) => Err(no_pipe()),
+        }
+    }
+
     /// Gets the child to see end-of-file, once this end is dropped too.
     pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
@@ -292,6 +308,12 @@ impl WriteEnd {
             Self::Any(writer) => Pin::new(writer.get_mut()).poll_shutdown(cx),
         }
     }
+}
+
+/// There is no descriptor that could be given up.
+pub(crate) fn no_pipe() -> io::Error {
+    let text = "the stream is no pipe of this machine, or it has been closed";
+    io::Error::new(io::ErrorKind::NotConnected, text)
 }
 
 fn not_blocked<T>(result: io::Result<T>) -> Poll<io::Result<T>> {

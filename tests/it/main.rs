@@ -54,6 +54,7 @@ mod stdin_closed;
 mod stdin_errors;
 mod stream;
 mod subreaper;
+mod taken_pipes;
 mod text_file_busy;
 mod timed;
 mod tracing;

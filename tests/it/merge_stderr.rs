@@ -1,9 +1,9 @@
-//! stderr merged into stdout: one pipe, so the order in which the child wrote is kept.
+//! stderr merged into stdout, or stdout into stderr: one pipe, so the order in which the child wrote is kept.
 
 use std::{fs::File, io::Read, io::Seek};
 
 use futures::TryStreamExt;
-use process_io::{Event, ProcessIo, Recv, Redirect, Source};
+use process_io::{Event, ProcessIo, Recv, Redirect, Source, Stage};
 
 use crate::support::{child, within};
 
@@ -100,4 +100,53 @@ async fn the_last_word_on_stderr_counts() {
         .merge_stderr();
     let output = within(run).await.unwrap();
     assert!(output.stdout == in_order());
+}
+
+#[tokio::test]
+async fn the_other_way_round() {
+    let run = ProcessIo::builder(alternating()).merge_stdout();
+    let output = within(run).await.unwrap();
+    assert!(output.stderr == in_order());
+    assert!(output.stdout.is_empty());
+
+    let mut file = tempfile::tempfile().unwrap();
+    let run = ProcessIo::builder(alternating())
+        .merge_stdout()
+        .stderr(file.try_clone().unwrap());
+    let output = within(run).await.unwrap().check().unwrap();
+    assert!(output.stdout.is_empty() && output.stderr.is_empty());
+    let mut written = String::new();
+    file.rewind().unwrap();
+    file.read_to_string(&mut written).unwrap();
+    assert!(written == in_order());
+
+    let run = ProcessIo::builder(alternating())
+        .merge_stdout()
+        .stdout(Redirect::Pipe);
+    let output = within(run).await.unwrap();
+    assert_eq!(output.stdout.len(), output.stderr.len());
+}
+
+#[tokio::test]
+async fn of_the_last_stage() {
+    let run = ProcessIo::builder(child(&["do", "out", "in", "err", "first"]))
+        .merge_stdout()
+        .pipe(child(&["echo"]));
+    let output = within(run).await.unwrap().check().unwrap();
+    assert_eq!(
+        (&output.stdout[..], &output.stderr[..]),
+        (&b""[..], &b"in"[..])
+    );
+    assert_eq!(output.stages[0].stderr, "first");
+}
+
+#[tokio::test]
+async fn both_ways_is_an_error() {
+    let run = || ProcessIo::builder(alternating()).merge_stdout();
+    let error = run().merge_stderr().spawn().unwrap_err();
+    assert!(error.to_string().contains("merged"), "{error}");
+    let last = Stage::new(child(&["echo"])).merge_stderr();
+    let error = run().pipe(last).spawn().unwrap_err();
+    assert!(error.to_string().contains("merged"), "{error}");
+    assert!(error.stage().is_some_and(|stage| stage.ends_with("echo")));
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{Read, Seek, SeekFrom, Write},
+    io::{ErrorKind::InvalidInput, Read, Seek, SeekFrom, Write},
 };
 
 use process_io::{Builder, Command, ProcessIo, Recv, Redirect, Source, Stage};
@@ -70,19 +70,97 @@ async fn stdin_inherited_is_ours() {
 }
 
 #[tokio::test]
-async fn the_last_word_on_stdin_counts() {
-    let run = ProcessIo::builder(child(&["echo"]))
-        .input("bytes")
-        .stdin(file("a file"));
-    assert_eq!(stdout_of(run).await, "a file");
-    let run = ProcessIo::builder(child(&["echo"]))
-        .stdin(file("a file"))
-        .input("bytes");
-    assert_eq!(stdout_of(run).await, "bytes");
-    let run = ProcessIo::builder(child(&["echo"]))
-        .input("bytes")
-        .stdin(Redirect::Null);
-    assert_eq!(stdout_of(run).await, "");
+async fn input_needs_a_pipe() {
+    let echo = || ProcessIo::builder(child(&["echo"]));
+    let is_it = |error: process_io::Error| {
+        let text = error.to_string();
+        assert!(
+            text.contains("`input`") && text.contains("`stdin`"),
+            "{text}"
+        );
+        assert_eq!(std::io::Error::from(error).kind(), InvalidInput);
+    };
+    let runs: [&dyn Fn() -> Builder; 4] = [
+        &|| echo().input("bytes").stdin(file("a file")),
+        &|| echo().stdin(file("a file")).input("bytes"),
+        &|| echo().input("bytes").stdin(Redirect::Null),
+        &|| echo().input("").stdin(Redirect::Inherit),
+    ];
+    for run in runs {
+        is_it(run().spawn().unwrap_err());
+        is_it(within(run().start()).await.unwrap_err());
+        is_it(within(run()).await.unwrap_err());
+        let error = within(run().pipe(child(&["echo"]))).await.unwrap_err();
+        assert!(error.stage().is_some_and(|stage| stage.ends_with("echo")));
+        is_it(error);
+    }
+    let pipe = echo().input("bytes").stdin(Redirect::Pipe);
+    assert_eq!(stdout_of(pipe).await, "bytes");
+    let pipe = echo().stdin(Redirect::Null).input("bytes");
+    assert_eq!(stdout_of(pipe.stdin(Redirect::Pipe)).await, "bytes");
+}
+
+#[cfg(unix)]
+mod of_what_owns_a_descriptor {
+    use std::{
+        io::Read,
+        os::{fd::OwnedFd, unix::net::UnixStream},
+        process::Stdio,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_descriptor() {
+        let echo = ProcessIo::builder(child(&["echo"])).stdin(OwnedFd::from(file("words")));
+        assert_eq!(stdout_of(echo).await, "words");
+    }
+
+    #[tokio::test]
+    async fn a_socket() {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let say = ProcessIo::builder(child(&["do", "out", "words"])).stdout(theirs);
+        assert_eq!(stdout_of(say).await, "");
+        let mut said = String::new();
+        ours.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "words");
+    }
+
+    #[tokio::test]
+    async fn the_pipes_of_a_child_that_std_started() {
+        let [echo, sink] = ["echo", "sink"].map(|mode| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_child"));
+            command.arg(mode).stdin(Stdio::piped());
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        });
+        let say = ProcessIo::builder(child(&["do", "out", "words"]));
+        stdout_of(say.stdout(echo.stdin.unwrap())).await;
+        let hear = ProcessIo::builder(child(&["echo"])).stdin(echo.stdout.unwrap());
+        assert_eq!(stdout_of(hear).await, "words");
+        let hear = ProcessIo::builder(child(&["echo"])).stdin(echo.stderr.unwrap());
+        assert_eq!(stdout_of(hear).await, "");
+        drop(sink.stdin);
+        let hear = ProcessIo::builder(child(&["echo"])).stdin(sink.stdout.unwrap());
+        assert!(stdout_of(hear).await.starts_with(b"0 "));
+    }
+
+    #[tokio::test]
+    async fn the_pipes_of_tokio() {
+        let (sender, receiver) = tokio::net::unix::pipe::pipe().unwrap();
+        let say = ProcessIo::builder(child(&["do", "out", "words"]));
+        stdout_of(say.stdout(sender.into_blocking_fd().unwrap())).await;
+        let echo = ProcessIo::builder(child(&["echo"]));
+        let echo = echo.stdin(receiver.into_blocking_fd().unwrap());
+        assert_eq!(stdout_of(echo).await, "words");
+
+        let mut command = child(&["do", "out", "words"]);
+        let mut say = command.stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = say.stdout.take().unwrap().into_owned_fd().unwrap();
+        let echo = ProcessIo::builder(child(&["echo"])).stdin(stdout);
+        assert_eq!(stdout_of(echo).await, "words");
+        assert!(within(say.wait()).await.unwrap().success());
+    }
 }
 
 #[tokio::test]

@@ -76,6 +76,16 @@ pub(crate) fn shell(script: &OsStr) -> Command {
 /// A borrowed file descriptor.
 pub type BorrowedDescriptor<'a> = BorrowedFd<'a>;
 
+/// An owned file descriptor.
+pub type OwnedDescriptor = OwnedFd;
+
+/// A file, a socket, an end of a pipe: whatever owns a file descriptor.
+impl<T: Into<OwnedFd>> From<T> for Redirect {
+    fn from(descriptor: T) -> Self {
+        Self::Descriptor(descriptor.into().into())
+    }
+}
+
 /// The status of a child that ended by itself with `code`, of which Unix keeps the low eight bits.
 pub(crate) fn exit_status(code: i32) -> ExitStatus {
     ExitStatus::from_raw((code & 0xff) << 8)
@@ -120,7 +130,7 @@ fn session_of(pid: Option<Pid>) -> Option<i32> {
 
 /// Makes sure that a child gets a file as its stream alone, and not under the file's own number too.
 pub(crate) fn close_on_exec(redirect: &Redirect) {
-    let Redirect::File(file) = redirect else {
+    let Redirect::Descriptor(file) = redirect else {
         return;
     };
     // Neither call fails on a descriptor that is open.

@@ -8,14 +8,14 @@ use std::{
 };
 
 use bytes::BytesMut;
-use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread, read, writev};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, ioctl_fionbio, ioctl_fionread, read, writev};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     task::coop::poll_proceed,
 };
 
 use super::{
-    BorrowedDescriptor, Outlet, above_stdio,
+    ABOVE_STDIO, BorrowedDescriptor, Outlet, OwnedDescriptor, above_stdio,
     fork::Private,
     grown::Grown,
     move_here,
@@ -173,6 +173,11 @@ impl PipeReader {
     pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
         self.fd.get_ref().as_fd()
     }
+
+    /// The same end for somebody else. What that has beyond its first size is not counted against the budget any more.
+    pub(crate) fn to_blocking(&self) -> io::Result<OwnedDescriptor> {
+        to_blocking(self.fd.get_ref())
+    }
 }
 
 /// The write end of a pipe.
@@ -265,6 +270,18 @@ impl PipeWriter {
     pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
         self.fd.get_ref().as_fd()
     }
+
+    /// The same end for somebody else. What that has beyond its first size is not counted against the budget any more.
+    pub(crate) fn to_blocking(&self) -> io::Result<OwnedDescriptor> {
+        to_blocking(self.fd.get_ref())
+    }
+}
+
+/// `O_NONBLOCK` belongs to the open file description, and so to all descriptors of it.
+fn to_blocking(fd: &OwnedFd) -> io::Result<OwnedDescriptor> {
+    let copy = fcntl_dupfd_cloexec(fd, ABOVE_STDIO)?;
+    ioctl_fionbio(&copy, false)?;
+    Ok(copy)
 }
 
 /// What is written would be an error: there is an end, but no reader (`poll(2)`).

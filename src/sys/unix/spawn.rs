@@ -6,7 +6,10 @@ use std::{
     fs::OpenOptions,
     io,
     mem::MaybeUninit,
-    os::{fd::OwnedFd, unix::process::CommandExt},
+    os::{
+        fd::{BorrowedFd, OwnedFd},
+        unix::process::CommandExt,
+    },
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -19,7 +22,7 @@ use std::{
 use rustix::process::{Pid, Signal};
 
 use super::{
-    super::{BUSY_PAUSES, Ends, Group, Spawned, not_its_own_group},
+    super::{BUSY_PAUSES, Ends, Group, Spawned, merged_both_ways, not_its_own_group},
     ABOVE_STDIO, PipeReader, PipeWriter, Process, above_stdio,
     fault::may_be_busy,
     group::Group as ProcessGroup,
@@ -50,15 +53,17 @@ pub(crate) fn spawn(command: &mut tokio::process::Command, ends: Ends<'_>) -> io
     };
     command.stdin(child_stdin);
 
-    let (stdout, stderr);
-    match ends.stderr {
-        Some(redirect) => {
+    let (mut stdout, mut stderr) = (None, None);
+    match (ends.stdout, ends.stderr) {
+        (Some(to), Some(other)) => {
             let (child_stdout, child_stderr);
-            (stdout, child_stdout) = connect(ends.stdout, capacity)?;
-            (stderr, child_stderr) = connect(redirect, capacity)?;
+            (stdout, child_stdout) = connect(to, capacity)?;
+            (stderr, child_stderr) = connect(other, capacity)?;
             command.stdout(child_stdout).stderr(child_stderr);
         }
-        None => (stdout, stderr) = (connect_both(ends.stdout, capacity, command)?, None),
+        (Some(to), None) => stdout = connect_both(to, rustix::stdio::stdout(), capacity, command)?,
+        (None, Some(to)) => stderr = connect_both(to, rustix::stdio::stderr(), capacity, command)?,
+        (None, None) => return Err(merged_both_ways()),
     }
     if stdin.is_none() && stdout.is_none() && stderr.is_none() {
         // A runtime without I/O panics when it is asked for it: better now than when there is a child.
@@ -175,9 +180,10 @@ fn connect(redirect: Redirect, capacity: Option<usize>) -> io::Result<(Option<Pi
     }
 }
 
-/// Connects stdout and stderr to the same open file.
+/// Connects stdout and stderr to the same open file. `ours` is what they inherit.
 fn connect_both(
     redirect: Redirect,
+    ours: BorrowedFd<'_>,
     capacity: Option<usize>,
     command: &mut Command,
 ) -> io::Result<Option<PipeReader>> {
@@ -186,11 +192,8 @@ fn connect_both(
             let (ours, theirs) = pipe()?;
             (Some(PipeReader::new(ours, capacity)?), theirs)
         }
-        Redirect::File(file) => (None, OwnedFd::from(file)),
-        Redirect::Inherit => (
-            None,
-            rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), ABOVE_STDIO)?,
-        ),
+        Redirect::Descriptor(file) => (None, OwnedFd::from(file)),
+        Redirect::Inherit => (None, rustix::io::fcntl_dupfd_cloexec(ours, ABOVE_STDIO)?),
         Redirect::Null => (None, null(OpenOptions::new().write(true))?),
     };
     command.stderr(theirs.try_clone()?).stdout(theirs);
@@ -207,7 +210,7 @@ fn direct(redirect: Redirect) -> io::Result<Stdio> {
     Ok(match redirect {
         Redirect::Null => null(OpenOptions::new().write(true))?.into(),
         Redirect::Inherit => Stdio::inherit(),
-        Redirect::File(file) => file.into(),
+        Redirect::Descriptor(file) => file.into(),
         Redirect::Pipe => unreachable!("our pipes are made by the callers"),
     })
 }

@@ -56,6 +56,16 @@ impl Siblings {
 /// A borrowed handle.
 pub type BorrowedDescriptor<'a> = BorrowedHandle<'a>;
 
+/// An owned handle.
+pub type OwnedDescriptor = OwnedHandle;
+
+/// A file, an end of a pipe: whatever owns a handle.
+impl<T: Into<OwnedHandle>> From<T> for Redirect {
+    fn from(handle: T) -> Self {
+        Self::Descriptor(handle.into().into())
+    }
+}
+
 /// The exit code of a child that was killed, as the task manager gives.
 const KILLED: u32 = 1;
 
@@ -91,7 +101,7 @@ pub(crate) fn set_pipe_budget(_: usize) {}
 
 /// Makes sure that a child gets a file as its stream alone, and not as a handle of its own too.
 pub(crate) fn close_on_exec(redirect: &Redirect) {
-    if let Redirect::File(file) = redirect {
+    if let Redirect::Descriptor(file) = redirect {
         // SAFETY: the handle is open. If the call fails the child has one handle more.
         unsafe { SetHandleInformation(file.as_raw_handle(), HANDLE_FLAG_INHERIT, 0) };
     }

@@ -33,7 +33,7 @@ use windows_sys::Win32::{
 };
 
 use super::{
-    BorrowedDescriptor, Outlet, check, code, opened,
+    BorrowedDescriptor, Outlet, OwnedDescriptor, check, code, opened,
     overlapped::{Overlapped, Submitted},
     security::for_this_user,
 };
@@ -210,6 +210,11 @@ impl PipeReader {
     pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
         self.pipe.descriptor()
     }
+
+    /// Our end is opened for overlapped operations, which most programs cannot use.
+    pub(crate) fn to_blocking(&self) -> io::Result<OwnedDescriptor> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 impl Drop for PipeReader {
@@ -284,6 +289,11 @@ impl PipeWriter {
 
     pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
         self.0.descriptor()
+    }
+
+    /// Our end is opened for overlapped operations, which most programs cannot use.
+    pub(crate) fn to_blocking(&self) -> io::Result<OwnedDescriptor> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 

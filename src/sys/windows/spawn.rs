@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::windows::io::{AsHandle, OwnedHandle},
+    os::windows::io::{AsHandle, BorrowedHandle, OwnedHandle},
     process::Stdio,
     sync::Arc,
     thread,
@@ -19,7 +19,7 @@ use windows_sys::Win32::{
 };
 
 use super::{
-    super::{BUSY_PAUSES, Ends, Group, Spawned, not_its_own_group},
+    super::{BUSY_PAUSES, Ends, Group, Spawned, merged_both_ways, not_its_own_group},
     PipeReader, PipeWriter, Process, code,
     job::Job,
     program,
@@ -42,11 +42,23 @@ pub(crate) fn spawn(command: &mut Command, ends: Ends<'_>) -> io::Result<Spawned
     };
     let leads = matches!(ends.group, Group::Own);
     let (stdin, theirs_in) = connect(ends.stdin, PipeWriter::pair)?;
-    let (stdout, theirs_out) = connect(ends.stdout, PipeReader::pair)?;
-    let (stderr, theirs_err) = match ends.stderr {
-        Some(redirect) => connect(redirect, PipeReader::pair)?,
-        None => (None, theirs_out.merged()?),
-    };
+    let (mut stdout, mut stderr) = (None, None);
+    let (theirs_out, theirs_err);
+    match (ends.stdout, ends.stderr) {
+        (Some(to), Some(other)) => {
+            (stdout, theirs_out) = connect(to, PipeReader::pair)?;
+            (stderr, theirs_err) = connect(other, PipeReader::pair)?;
+        }
+        (Some(to), None) => {
+            (stdout, theirs_out) = connect(to, PipeReader::pair)?;
+            theirs_err = theirs_out.merged(io::stdout().as_handle())?;
+        }
+        (None, Some(to)) => {
+            (stderr, theirs_err) = connect(to, PipeReader::pair)?;
+            theirs_out = theirs_err.merged(io::stderr().as_handle())?;
+        }
+        (None, None) => return Err(merged_both_ways()),
+    }
     let theirs = [theirs_in, theirs_out, theirs_err];
     let flags = ends.creation_flags;
     let all_flags = match job {
@@ -130,11 +142,11 @@ impl Theirs {
         })
     }
 
-    /// For stderr to go where stdout goes.
-    fn merged(&self) -> io::Result<Self> {
+    /// For the other output to go there too. `ours` is what they inherit.
+    fn merged(&self, ours: BorrowedHandle<'_>) -> io::Result<Self> {
         Ok(match self {
             Self::Null => Self::Null,
-            Self::Inherit => Self::Handle(io::stdout().as_handle().try_clone_to_owned()?),
+            Self::Inherit => Self::Handle(ours.try_clone_to_owned()?),
             Self::Handle(handle) => Self::Handle(handle.try_clone()?),
         })
     }
@@ -152,7 +164,7 @@ fn connect<P>(
         }
         Redirect::Null => Theirs::Null,
         Redirect::Inherit => Theirs::Inherit,
-        Redirect::File(file) => Theirs::Handle(file.into()),
+        Redirect::Descriptor(file) => Theirs::Handle(file.into()),
     };
     Ok((None, theirs))
 }
