@@ -56,6 +56,18 @@ pub enum Redirect {
     Descriptor(File),
 }
 
+impl Redirect {
+    /// To the same; of a descriptor a copy, which shares its position.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Pipe => Self::Pipe,
+            Self::Null => Self::Null,
+            Self::Inherit => Self::Inherit,
+            Self::Descriptor(file) => Self::Descriptor(file.try_clone()?),
+        })
+    }
+}
+
 /// The whole input of a child, after which its stdin is closed: bytes, a reader or a stream.
 ///
 /// It is read as the child takes it, so an endless source is fine.
@@ -121,6 +133,14 @@ impl Input {
         Self::boxed(Box::pin(
             stream.map(|item| item.map(Into::into).map_err(Into::into)),
         ))
+    }
+
+    /// The same input, if it can be given twice.
+    pub(crate) fn try_clone(&self) -> Option<Self> {
+        match &self.0 {
+            Feed::Bytes(bytes) => Some(Self(Feed::Bytes(bytes.clone()))),
+            Feed::Stream(_) => None,
+        }
     }
 }
 

@@ -39,6 +39,9 @@ use crate::{
 #[must_use = "nothing runs until `spawn` or `.await`"]
 pub struct Builder {
     pub(crate) command: Command,
+    origin: Origin,
+    /// The environment of this process is left out, which the command does not tell.
+    env_cleared: bool,
     pub(crate) stdin: Redirect,
     /// `None`: merged into the other.
     pub(crate) stdout: Option<Redirect>,
@@ -60,10 +63,21 @@ pub struct Builder {
     pub(crate) watch: Option<Box<Watch>>,
 }
 
+/// What a command was made of, and so whether all of it is known.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    Program,
+    Script(OsString),
+    /// A `Command`, which does not tell all that has been set.
+    Command,
+}
+
 impl Builder {
-    pub(crate) fn new(command: Command) -> Self {
+    pub(crate) fn new(command: Command, origin: Origin) -> Self {
         Self {
             command,
+            origin,
+            env_cleared: false,
             stdin: Redirect::Pipe,
             stdout: Some(Redirect::Pipe),
             stderr: Some(Redirect::Pipe),
@@ -132,6 +146,7 @@ impl Builder {
     /// Starts from an empty environment: what was set before is dropped as well.
     pub fn env_clear(mut self) -> Self {
         self.command.env_clear();
+        self.env_cleared = true;
         self
     }
 
@@ -140,6 +155,81 @@ impl Builder {
     pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
         self.command.current_dir(directory);
         self
+    }
+
+    /// Another builder of the same run, as for a second attempt.
+    ///
+    /// `None` if that cannot be: it was made of a `Command` by [`builder`](crate::ProcessIo::builder), which does not tell all that
+    /// has been set, such as a `pre_exec`; its [`input`](Builder::input) is a reader or a stream; or a descriptor that it is
+    /// [redirected](Redirect::Descriptor) to cannot be duplicated, for there is none left. The copies of such a descriptor share
+    /// one position.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let sort = ProcessIo::command("sort").env("LC_ALL", "C").input("b\na\n");
+    /// let again = sort.try_clone().expect("its input is bytes");
+    /// assert_eq!(sort.await?.stdout, again.await?.stdout);
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn try_clone(&self) -> Option<Self> {
+        let output = |to: &Option<Redirect>| match to {
+            Some(to) => to.try_clone().ok().map(Some),
+            None => Some(None),
+        };
+        let input = match &self.input {
+            Some(input) => Some(input.try_clone()?),
+            None => None,
+        };
+        Some(Self {
+            command: self.clone_command()?,
+            origin: self.origin.clone(),
+            env_cleared: self.env_cleared,
+            stdin: self.stdin.try_clone().ok()?,
+            stdout: output(&self.stdout)?,
+            stderr: output(&self.stderr)?,
+            input,
+            limits: self.limits,
+            drain: self.drain,
+            group: self.group,
+            on_drop: self.on_drop.clone(),
+            kill_leftovers: self.kill_leftovers,
+            die_with_parent: self.die_with_parent,
+            inherit_signals: self.inherit_signals,
+            creation_flags: self.creation_flags,
+            retry_busy: self.retry_busy,
+            pipe_capacity: self.pipe_capacity,
+            secrets: self.secrets.clone(),
+            watch: self.watch.clone(),
+        })
+    }
+
+    /// The same command, if all of it is known: what the methods of this type set.
+    fn clone_command(&self) -> Option<Command> {
+        let known = self.command.as_std();
+        let mut command = match &self.origin {
+            Origin::Program => Command::new(known.get_program()),
+            Origin::Script(script) => sys::shell(script),
+            Origin::Command => return None,
+        };
+        let of_shell = command.as_std().get_args().len();
+        command.args(known.get_args().skip(of_shell));
+        if self.env_cleared {
+            command.env_clear();
+        }
+        for (name, value) in known.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(directory) = known.get_current_dir() {
+            command.current_dir(directory);
+        }
+        Some(command)
     }
 
     /// The child's whole input: bytes, or a reader or stream by way of [`Input`]. Its stdin is closed

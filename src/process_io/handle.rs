@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use super::Handle;
 use crate::{
-    command::Builder,
+    command::{Builder, Origin},
     error::Result,
     event::Source,
     limits::{Drain, Limits},
@@ -81,7 +81,7 @@ impl ProcessIo {
     /// # Ok(()) }
     /// ```
     pub fn command(program: impl AsRef<OsStr>) -> Builder {
-        Builder::new(Command::new(program))
+        Builder::new(Command::new(program), Origin::Program)
     }
 
     /// Starts to describe a run of `script` by the system's shell: `sh -c`, on Windows `cmd /D /S /C`.
@@ -101,13 +101,14 @@ impl ProcessIo {
     /// # Ok(()) }
     /// ```
     pub fn shell(script: impl AsRef<OsStr>) -> Builder {
-        Builder::new(sys::shell(script.as_ref()))
+        let script = script.as_ref();
+        Builder::new(sys::shell(script), Origin::Script(script.into()))
     }
 
     /// Starts to describe a run of `command`: a [`tokio::process::Command`] or a [`std::process::Command`]. What it says of the
     /// three standard streams is overridden by the [`Builder`].
     pub fn builder(command: impl Into<Command>) -> Builder {
-        Builder::new(command.into())
+        Builder::new(command.into(), Origin::Command)
     }
 
     /// Starts `command` with the default options: `ProcessIo::builder(command).spawn()`.

@@ -66,6 +66,23 @@ impl Default for Watch {
     }
 }
 
+/// For another run, which begins when that is started.
+impl Clone for Watch {
+    fn clone(&self) -> Self {
+        let mut watch = Self {
+            timeout: self.timeout,
+            deadline: self.deadline,
+            silence: self.silence,
+            ladder: self.ladder.clone(),
+            ..Self::default()
+        };
+        if let Some(token) = &self.token {
+            watch.cancel_on(token.clone());
+        }
+        watch
+    }
+}
+
 impl Watch {
     pub(crate) fn cancel_on(&mut self, token: CancellationToken) {
         self.cancelled = Some(Box::pin(token.clone().cancelled_owned()));

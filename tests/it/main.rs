@@ -59,6 +59,7 @@ mod text_file_busy;
 mod timed;
 mod tracing;
 mod trees;
+mod try_clone;
 mod usage;
 mod wants_the_terminal;
 mod window_limits;
