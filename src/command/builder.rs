@@ -194,6 +194,7 @@ impl Builder {
             input,
             limits: self.limits,
             drain: self.drain,
+            line_options: self.line_options,
             group: self.group,
             on_drop: self.on_drop.clone(),
             kill_leftovers: self.kill_leftovers,

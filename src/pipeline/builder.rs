@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{stage::Stage, started::Started};
 use crate::{
-    command::{Builder, may_start, not_started, touch_timer},
+    command::{Builder, Origin, may_start, not_started, touch_timer},
     error::{Error, Kind, Result},
     limits::{Drain, Limits},
     output::Output,
@@ -146,7 +146,7 @@ impl Pipeline {
     /// ```
     pub fn from_stages(stages: impl IntoIterator<Item: Into<Stage>>) -> Option<Self> {
         let stages: Vec<Stage> = stages.into_iter().map(Into::into).collect();
-        (!stages.is_empty()).then(|| Self::new(Builder::new(no_command()), stages))
+        (!stages.is_empty()).then(|| Self::new(Builder::new(no_command(), Origin::Command), stages))
     }
 
     /// Adds a stage: the stdout of the last one becomes the stdin of `next`.

@@ -2,8 +2,10 @@
 //!
 //! A child that tokio did not start, over SSH, in a container, in memory, is driven by exactly the same
 //! code as a local one. Make [`Parts`] of an `AsyncWrite`, two `AsyncRead` and a [`Process`], and hand them
-//! to [`ProcessIo::from_parts`](crate::ProcessIo::from_parts). [`memory`] is such a child, for tests.
+//! to [`ProcessIo::from_parts`](crate::ProcessIo::from_parts). A [`tokio::process::Child`] converts into [`Parts`].
+//! [`memory`] is such a child, for tests.
 
+mod child;
 mod control;
 mod local;
 pub mod memory;

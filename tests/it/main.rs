@@ -57,6 +57,7 @@ mod subreaper;
 mod taken_pipes;
 mod text_file_busy;
 mod timed;
+mod tokio_child;
 mod tracing;
 mod trees;
 mod try_clone;

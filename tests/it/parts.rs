@@ -1,9 +1,7 @@
 //! A child made of any writer, two readers and a process is driven by the same code.
 
 use std::{
-    future::poll_fn,
     io,
-    pin::pin,
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
@@ -111,40 +109,14 @@ async fn over_a_duplex_of_tokio() {
     assert!(signals.lock().unwrap().is_empty());
 }
 
-/// A child that tokio started.
-struct Tokios(Mutex<tokio::process::Child>);
-
-impl Process for Tokios {
-    fn id(&self) -> Option<u32> {
-        self.0.lock().unwrap().id()
-    }
-
-    fn wait(self: Arc<Self>) -> BoxFuture<'static, io::Result<ExitStatus>> {
-        poll_fn(move |cx| pin!(self.0.lock().unwrap().wait()).poll(cx)).boxed()
-    }
-
-    fn signal(&self, signal: Signal) -> io::Result<()> {
-        match signal {
-            Signal::KILL => self.0.lock().unwrap().start_kill(),
-            _ => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-}
-
 fn started_by_tokio(args: &[&str]) -> ProcessIo {
-    let mut child = child(args)
+    let child = child(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let parts = Parts::new(Tokios(Mutex::new(child)))
-        .stdin(pipes.0.unwrap())
-        .stdout(pipes.1.unwrap())
-        .stderr(pipes.2.unwrap())
-        .name("a child of tokio's");
-    ProcessIo::from_parts(parts)
+    ProcessIo::from_parts(Parts::from(child).name("a child of tokio's"))
 }
 
 #[tokio::test]

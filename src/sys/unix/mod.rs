@@ -53,7 +53,7 @@ pub(crate) use grown::{Grown as PipeGrowth, set_pipe_budget};
 pub(crate) use outlet::Outlet;
 pub(crate) use pipe::{PipeReader, PipeWriter, stage_pipe};
 pub(crate) use process::Process;
-pub(crate) use send::signal_name;
+pub(crate) use send::{signal_foreign, signal_name};
 pub(crate) use siblings::Siblings;
 pub(crate) use spawn::spawn;
 

@@ -22,7 +22,7 @@ use std::{
     process::ExitStatus,
 };
 
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use windows_sys::Win32::Foundation::{
     HANDLE, HANDLE_FLAG_INHERIT, INVALID_HANDLE_VALUE, SetHandleInformation,
 };
@@ -82,6 +82,15 @@ pub(crate) fn exit_signal(_: ExitStatus) -> Option<i32> {
 /// There are no signals here: how a child ends whose output is not read is its own affair.
 pub(crate) fn is_broken_pipe_signal(_: ExitStatus) -> bool {
     false
+}
+
+/// It can be killed, and no more.
+pub(crate) fn signal_foreign(child: &mut Child, signal: Signal) -> io::Result<()> {
+    match signal {
+        _ if child.id().is_none() => Ok(()),
+        Signal::KILL => child.start_kill(),
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
 }
 
 /// The POSIX name of a signal that has a constant: the system itself has none.
