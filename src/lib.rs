@@ -194,7 +194,7 @@ pub use process_io::{
 };
 pub use report::{Report, Step, Taken};
 pub use shutdown::{Ladder, OnDrop};
-pub use signal::Signal;
+pub use signal::{ParseSignalError, Signal};
 pub use stdio::{Input, Redirect};
 pub use sys::{BorrowedDescriptor, OwnedDescriptor};
 #[doc(no_inline)]

@@ -1,8 +1,19 @@
 //! [`Signal`]: a signal number by its POSIX name.
 
-use std::fmt;
+use std::{error, fmt};
 
 /// A signal, named as POSIX does.
+///
+/// Constants that exist on Unix only are those of POSIX; the numbers are this platform's. It is shown by its name, and made of one
+/// by [`parse`](str::parse):
+///
+/// ```
+/// use process_io::Signal;
+///
+/// assert_eq!(Signal::TERM.to_string(), "SIGTERM");
+/// assert_eq!("TERM".parse(), Ok(Signal::TERM));
+/// assert_eq!("15".parse(), Ok(Signal::TERM));
+/// ```
 ///
 /// On Windows there are no signals. [`Signal::KILL`] ends the process there; [`Signal::TERM`] is a Ctrl-Break to the child
 /// and all that is in its group of the console, and an error where it has no console in common with us or leads no
@@ -33,8 +44,21 @@ impl Signal {
     }
 }
 
-impl fmt::Display for Signal {
+/// As [`Display`](fmt::Display): the numbers differ by platform.
+impl fmt::Debug for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        fmt::Display::fmt(self, f)
     }
 }
+
+/// A text is neither the name of a [`Signal`] of this platform nor a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseSignalError(pub(crate) ());
+
+impl fmt::Display for ParseSignalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no such signal")
+    }
+}
+
+impl error::Error for ParseSignalError {}

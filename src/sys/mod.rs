@@ -15,7 +15,7 @@
 //! | `grow`, of both | makes a pipe larger that was seen full, within `set_pipe_budget`, where that can be done |
 //! | `Process` | `exited`: resolves at the child's exit, for any number of waiters, without reaping. `observe`: the same without waiting. `signal`: never to a pid that is not ours any more. `is_tree_alive`: whether something of its tree is, when it has exited. `stopped`, `may_be_stopped`, `wait_stopped`: by what signal it is stopped, and when its terminal does that. `usage`: what it used, once it has been reaped. `release`: kills it if asked to and if it runs, and reaps without ever blocking |
 //! | `signal_foreign(&mut Child, Signal)` | sends a signal to a child that tokio started, unless it has been reaped |
-//! | `signal_name(number)` | its POSIX name |
+//! | `SIGNALS`, `realtime_signals()` | their names and numbers, and the numbers of those that have none |
 //! | `fault(&Command, &Secrets, &io::Error)` | why it could not be started, as far as that can be told; names of files without secrets |
 //! | `close_on_exec(&Redirect)` | a file is not passed on to any child but as the stream that it is given as |
 //! | `generation()`, `FIRST_GENERATION` | a number for this process that a copy made by `fork(2)` does not have |
@@ -30,9 +30,13 @@
 //! Reads and writes report a closed pipe as POSIX does: end-of-file is `Ok(0)`, a reader that is gone
 //! is [`BrokenPipe`](std::io::ErrorKind::BrokenPipe).
 
-use std::{fmt, io};
+use std::{fmt, io, str::FromStr};
 
-use crate::{output::Output, signal::Signal, stdio::Redirect};
+use crate::{
+    output::Output,
+    signal::{ParseSignalError, Signal},
+    stdio::Redirect,
+};
 
 #[allow(unsafe_code)]
 mod newlines;
@@ -80,13 +84,47 @@ fn merged_both_ways() -> io::Error {
     )
 }
 
-/// By its POSIX name, where it has one: the numbers differ by platform.
-impl fmt::Debug for Signal {
+/// Its name, as `SIGTERM` or `SIGRTMIN+3`, or else its number, as `signal 99`.
+impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match signal_name(self.as_raw()) {
-            Some(name) => f.write_str(name),
-            None => write!(f, "signal {}", self.as_raw()),
+        let number = self.as_raw();
+        if let Some((name, _)) = SIGNALS.iter().find(|(_, known)| *known == number) {
+            return f.write_str(name);
         }
+        let realtime = realtime_signals();
+        if !realtime.contains(&number) {
+            return write!(f, "signal {number}");
+        }
+        match number - realtime.start() {
+            0 => f.write_str("SIGRTMIN"),
+            offset => write!(f, "SIGRTMIN+{offset}"),
+        }
+    }
+}
+
+/// From a name with or without `SIG`, in upper or lower case, as `SIGTERM`, `term` or `SIGRTMIN+3`, or from a number.
+impl FromStr for Signal {
+    type Err = ParseSignalError;
+
+    fn from_str(text: &str) -> Result<Self, ParseSignalError> {
+        let upper = text.to_ascii_uppercase();
+        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+        let known = || {
+            let is_it = |(known, _): &&(&str, i32)| known.strip_prefix("SIG") == Some(name);
+            SIGNALS.iter().find(is_it).map(|(_, number)| *number)
+        };
+        let realtime = || {
+            let realtime = realtime_signals();
+            let offset: i32 = match name.strip_prefix("RTMIN")? {
+                "" => 0,
+                offset => offset.strip_prefix('+')?.parse().ok()?,
+            };
+            let number = realtime.start().checked_add(offset)?;
+            realtime.contains(&number).then_some(number)
+        };
+        let number = || upper.parse().ok().filter(|number| *number > 0);
+        let number = known().or_else(realtime).or_else(number);
+        number.map(Self::from_raw).ok_or(ParseSignalError(()))
     }
 }
 

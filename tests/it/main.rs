@@ -45,6 +45,7 @@ mod shutdown_memory;
 mod shutdown_output;
 mod shutdown_refused;
 mod sigchld_ignored;
+mod signal_names;
 mod spawn_causes;
 mod split;
 mod standard_descriptors_closed;

@@ -2,7 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use process_io::{Ladder, ProcessIo, Recv, Signal, Source, transport::Parts};
+use process_io::{ErrorKind, Ladder, ProcessIo, Recv, Signal, Source, transport::Parts};
 use tokio::process::Child;
 
 use crate::support::{GENEROUS, child, within};
@@ -21,7 +21,7 @@ fn driven(args: &[&str]) -> ProcessIo {
 async fn ready(args: &[&str]) -> ProcessIo {
     let mut io = driven(args);
     let word = within(io.recv(Source::Stdout)).await.unwrap();
-    assert_eq!(word.unwrap(), "ready\n");
+    assert_eq!(word.data().unwrap(), "ready\n");
     io
 }
 
@@ -35,7 +35,7 @@ async fn its_output_and_its_status() {
     );
     assert_eq!(output.code(), Some(3));
     let error = output.check().unwrap_err();
-    assert!(error.is_failed() && error.command().is_none());
+    assert!(error.kind() == ErrorKind::Failed && error.command().is_none());
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod format;
 mod group;
 mod grown;
 mod guardian;
+mod names;
 mod outlet;
 mod pipe;
 mod populate;
@@ -50,10 +51,11 @@ use crate::{
 pub(crate) use fault::fault;
 pub(crate) use fork::{FIRST_GENERATION, generation};
 pub(crate) use grown::{Grown as PipeGrowth, set_pipe_budget};
+pub(crate) use names::{SIGNALS, realtime_signals};
 pub(crate) use outlet::Outlet;
 pub(crate) use pipe::{PipeReader, PipeWriter, stage_pipe};
 pub(crate) use process::Process;
-pub(crate) use send::{signal_foreign, signal_name};
+pub(crate) use send::signal_foreign;
 pub(crate) use siblings::Siblings;
 pub(crate) use spawn::spawn;
 

@@ -70,22 +70,6 @@ fn by_pidfd(_: BorrowedFd<'_>, _: i32, _: libc::c_uint) -> Result<(), Errno> {
     Err(Errno::NOSYS)
 }
 
-/// The POSIX name of a signal.
-pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
-    macro_rules! name {
-        ($($name:ident)*) => {
-            Some(match number {
-                $(libc::$name => stringify!($name),)*
-                _ => return None,
-            })
-        };
-    }
-    name! {
-        SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE SIGALRM SIGTERM
-        SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGURG SIGXCPU SIGXFSZ SIGVTALRM SIGPROF SIGWINCH SIGIO SIGSYS
-    }
-}
-
 fn kill(target: i32, number: i32) -> Result<(), Errno> {
     // SAFETY: it takes two numbers and touches no memory of ours.
     check(unsafe { libc::kill(target, number) })

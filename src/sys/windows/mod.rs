@@ -15,6 +15,7 @@ mod usage;
 use std::{
     ffi::OsStr,
     io,
+    ops::RangeInclusive,
     os::windows::{
         io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle},
         process::ExitStatusExt,
@@ -93,16 +94,19 @@ pub(crate) fn signal_foreign(child: &mut Child, signal: Signal) -> io::Result<()
     }
 }
 
-/// The POSIX name of a signal that has a constant: the system itself has none.
-pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
-    Some(match Signal::from_raw(number) {
-        Signal::HUP => "SIGHUP",
-        Signal::INT => "SIGINT",
-        Signal::QUIT => "SIGQUIT",
-        Signal::KILL => "SIGKILL",
-        Signal::TERM => "SIGTERM",
-        _ => return None,
-    })
+/// By name, those that have a constant: the system itself has none.
+pub(crate) const SIGNALS: &[(&str, i32)] = &[
+    ("SIGHUP", Signal::HUP.as_raw()),
+    ("SIGINT", Signal::INT.as_raw()),
+    ("SIGQUIT", Signal::QUIT.as_raw()),
+    ("SIGKILL", Signal::KILL.as_raw()),
+    ("SIGTERM", Signal::TERM.as_raw()),
+];
+
+/// There are none.
+#[allow(clippy::reversed_empty_ranges)]
+pub(crate) fn realtime_signals() -> RangeInclusive<i32> {
+    1..=0
 }
 
 /// Pipes have a fixed size here.
