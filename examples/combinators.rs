@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, future::ready, stream};
-use process_io::{Command, Line, ProcessIo, Result, Source};
+use process_io::{Line, ProcessIo, Result, Source};
 
 #[cfg(unix)]
 #[tokio::main(flavor = "current_thread")]
@@ -23,9 +23,7 @@ fn main() {
 
 /// The first few that pass. `seq` has a million lines to say, and is not read to its end: it is killed with the handle.
 async fn filter_map_take() -> Result<()> {
-    let mut seq = Command::new("seq");
-    seq.arg("1000000");
-    let mut seq = ProcessIo::spawn(seq)?;
+    let mut seq = ProcessIo::command("seq").arg("1000000").spawn()?;
     let squares: Vec<u64> = seq
         .stdout_lines()
         .try_filter_map(|line| ready(Ok(line.to_str().ok().and_then(|text| text.parse().ok()))))
@@ -49,9 +47,7 @@ async fn merge_two_children() -> Result<()> {
     ];
     let mut streams = Vec::new();
     for (name, script) in children {
-        let mut sh = Command::new("sh");
-        sh.args(["-c", script]);
-        let lines = ProcessIo::spawn(sh)?.into_lines();
+        let lines = ProcessIo::shell(script).spawn()?.into_lines();
         streams.push(lines.map_ok(move |line| (name, line)));
     }
     let mut merged = stream::select_all(streams);
@@ -63,7 +59,7 @@ async fn merge_two_children() -> Result<()> {
 
 /// Each answer is the next question: the lines are borrowed from the handle, which can still send.
 async fn send_while_lines_are_read() -> Result<()> {
-    let mut cat = ProcessIo::spawn(Command::new("cat"))?;
+    let mut cat = ProcessIo::command("cat").spawn()?;
     cat.send_line("once").await?;
     let mut lines = cat.stdout_lines();
     while let Some(line) = lines.try_next().await? {

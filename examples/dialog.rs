@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use process_io::{Command, Eof, ErrorKind, Needle, ProcessIo, Result};
+use process_io::{Eof, ErrorKind, Needle, ProcessIo, Result};
 
 const PROMPT: &str = ">>> ";
 /// Longest wait for an answer. None is expected to take that long.
@@ -12,10 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let mut command = Command::new("python3");
-    command.args(["-i", "-q", "-u"]);
+    let python = ProcessIo::command("python3").args(["-i", "-q", "-u"]);
     // It prompts on stderr and answers on stdout: one pipe for both keeps them in order.
-    let mut python = match ProcessIo::builder(command).merge_stderr().spawn() {
+    let mut python = match python.merge_stderr().spawn() {
         Err(error) if error.kind() == ErrorKind::ProgramNotFound => {
             println!("This example talks to `python3`, which is not here: {error}");
             return Ok(());

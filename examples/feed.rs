@@ -8,7 +8,7 @@ use std::{fs, iter, time::Instant};
 
 use bytes::{BufMut, BytesMut};
 use futures::{TryStreamExt, stream};
-use process_io::{Command, Event, Input, ProcessIo, Result};
+use process_io::{Event, Input, ProcessIo, Result};
 
 /// What one item of the source holds.
 const CHUNK: usize = 64 << 10;
@@ -34,10 +34,8 @@ fn main() {
 }
 
 async fn feed(script: &str) -> Result<()> {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", script]);
     let began = Instant::now();
-    let mut io = ProcessIo::builder(shell).input(source()).spawn()?;
+    let mut io = ProcessIo::shell(script).input(source()).spawn()?;
 
     let (mut received, mut in_flight) = (0, 0);
     while let Some(event) = io.try_next().await? {

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::{SinkExt, StreamExt, TryStreamExt, stream};
-use process_io::{Command, ErrorKind, ProcessIo};
+use process_io::{Builder, ErrorKind, ProcessIo};
 use tokio_util::codec::{Decoder, Encoder};
 
 const REQUESTS: usize = 20_000;
@@ -18,7 +18,7 @@ const REQUESTS: usize = 20_000;
 async fn main() -> Result<(), Box<dyn Error>> {
     let head = git(Path::new("."), &["rev-parse", "--verify", "HEAD"]);
     let scratch = tempfile::tempdir()?;
-    let folder = match ProcessIo::builder(head).await {
+    let folder = match head.await {
         Ok(output) if output.success() => Path::new("."),
         Ok(_) => {
             make_repository(scratch.path()).await?;
@@ -35,11 +35,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "--batch-all-objects",
         "--batch-check=%(objectname)",
     ];
-    let all = ProcessIo::builder(git(folder, &all)).await?.check()?;
+    let all = git(folder, &all).await?.check()?;
     let names: Vec<&str> = str::from_utf8(&all.stdout)?.lines().collect();
 
     let began = Instant::now();
-    let cat = ProcessIo::spawn(git(folder, &["cat-file", "--batch"]))?;
+    let cat = git(folder, &["cat-file", "--batch"]).spawn()?;
     let (mut requests, mut objects) = cat.framed(CatFile::default()).split();
     let (sent, received, in_flight) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let names = names.into_iter().cycle().take(REQUESTS);
@@ -131,17 +131,15 @@ impl Decoder for CatFile {
     }
 }
 
-fn git(folder: &Path, args: &[&str]) -> Command {
-    let mut git = Command::new("git");
-    git.arg("-C").arg(folder).args(args);
-    git
+fn git(folder: &Path, args: &[&str]) -> Builder {
+    ProcessIo::command("git").arg("-C").arg(folder).args(args)
 }
 
 async fn make_repository(folder: &Path) -> Result<(), Box<dyn Error>> {
     println!("There is no repository here, so one is made.");
     let run = async |args: &str| {
         let args: Vec<&str> = args.split(' ').collect();
-        ProcessIo::builder(git(folder, &args)).await?.check()
+        git(folder, &args).await?.check()
     };
     run("init -q").await?;
     for message in ["one", "two", "three"] {

@@ -8,7 +8,7 @@ use std::{io, str};
 use bytes::{Buf, BytesMut};
 use futures::{SinkExt, TryStreamExt};
 use memchr::{memchr, memmem};
-use process_io::{Command, ProcessIOWrapper, ProcessIo};
+use process_io::{Builder, ProcessIOWrapper, ProcessIo};
 use serde_json::{Value, json};
 use tokio_util::codec::{Decoder, Encoder, Framed};
 
@@ -30,7 +30,7 @@ async fn main() -> io::Result<()> {
 }
 
 async fn ask_a_language_server() -> io::Result<()> {
-    let mut server = Client::start(Command::new("pylsp"), Framing::ContentLength)?;
+    let mut server = Client::start(ProcessIo::command("pylsp"), Framing::ContentLength)?;
     let hello = json!({ "processId": null, "rootUri": null, "capabilities": {} });
     let answer = server.call("initialize", hello).await?;
     println!("LSP server: {}", answer["serverInfo"]);
@@ -65,8 +65,7 @@ for request in map(json.loads, sys.stdin):
 "#;
 
 async fn call_a_tool() -> io::Result<()> {
-    let mut python = Command::new("python3");
-    python.args(["-u", "-c", MCP_SERVER]);
+    let python = ProcessIo::command("python3").args(["-u", "-c", MCP_SERVER]);
     let mut server = Client::start(python, Framing::Lines)?;
     let us = json!({ "name": "process-io", "version": env!("CARGO_PKG_VERSION") });
     let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": us });
@@ -88,8 +87,8 @@ struct Client {
 }
 
 impl Client {
-    fn start(command: Command, framing: Framing) -> io::Result<Self> {
-        let frames = ProcessIo::spawn(command)?.framed(Json(framing));
+    fn start(server: Builder, framing: Framing) -> io::Result<Self> {
+        let frames = server.spawn()?.framed(Json(framing));
         Ok(Self { frames, last_id: 0 })
     }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures::TryStreamExt;
-use process_io::{Command, ErrorKind, LineOptions, ProcessIo, Source, Terminator};
+use process_io::{ErrorKind, LineOptions, ProcessIo, Source, Terminator};
 
 const FILES: usize = 5_000;
 const WIDTH: usize = 40;
@@ -27,10 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err(error.into());
     }
 
-    let mut clone = Command::new("git");
-    clone.args(["clone", "--no-local", "--progress"]);
-    clone.args([original, copy]);
-    let mut io = ProcessIo::spawn(clone)?;
+    let clone = ProcessIo::command("git").args(["clone", "--no-local", "--progress"]);
+    let mut io = clone.args([original, copy]).spawn()?;
     let mut bar = Bar::default();
     // Each redraw is a line, as soon as its `\r` has come.
     let options = LineOptions::default().terminator(Terminator::CarriageReturn);
@@ -81,13 +79,9 @@ impl Bar {
 
 /// One commit with many small files, by way of `git fast-import`.
 async fn make_repository(folder: &Path) -> process_io::Result<()> {
-    let git = |args: &[&str]| {
-        let mut git = Command::new("git");
-        git.arg("-C").arg(folder).args(args);
-        git
-    };
+    let git = |args: &[&str]| ProcessIo::command("git").arg("-C").arg(folder).args(args);
     std::fs::create_dir(folder)?;
-    ProcessIo::builder(git(&["init", "-q"])).await?.check()?;
+    git(&["init", "-q"]).await?.check()?;
     let mut stream = String::from(
         "commit refs/heads/main\ncommitter nobody <nobody@localhost> 0 +0000\ndata 3\nall\n",
     );
@@ -96,9 +90,9 @@ async fn make_repository(folder: &Path) -> process_io::Result<()> {
         let size = data.len();
         let _ = write!(stream, "M 644 inline {number:04}\ndata {size}\n{data}\n");
     }
-    let import = ProcessIo::builder(git(&["fast-import", "--quiet"])).input(stream);
+    let import = git(&["fast-import", "--quiet"]).input(stream);
     import.await?.check()?;
     let head = ["symbolic-ref", "HEAD", "refs/heads/main"];
-    ProcessIo::builder(git(&head)).await?.check()?;
+    git(&head).await?.check()?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use process_io::{Command, ErrorKind, Event, Limits, Overflow, ProcessIo, Recv, Result, Source};
+use process_io::{Builder, ErrorKind, Event, Limits, Overflow, ProcessIo, Recv, Result, Source};
 
 /// Longest wait for an answer. None is expected to take that long.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ fn main() {
 
 async fn talk_to_sh() -> Result<()> {
     let part = Part::new("A conversation with sh, which remembers");
-    let mut sh = ProcessIo::spawn(Command::new("sh"))?;
+    let mut sh = ProcessIo::command("sh").spawn()?;
 
     for question in ["echo $((6 * 7))", "cd /usr", "pwd", "frobnicate"] {
         part.say(Mark::Sent, question);
@@ -65,9 +65,7 @@ async fn talk_to_sh() -> Result<()> {
 
 async fn talk_to_bc() -> Result<()> {
     let part = Part::new("A conversation with bc, which calculates");
-    let mut bc = Command::new("bc");
-    bc.arg("-l");
-    let Some(mut bc) = spawn_if_there(&part, bc)? else {
+    let Some(mut bc) = spawn_if_there(&part, ProcessIo::command("bc").arg("-l"))? else {
         return Ok(());
     };
     for question in ["2 ^ 100", "scale = 30; 4 * a(1)", "obase = 2; 42"] {
@@ -82,8 +80,7 @@ async fn talk_to_bc() -> Result<()> {
 
 async fn talk_to_python() -> Result<()> {
     let part = Part::new("A conversation with python3, which prompts on stderr");
-    let mut python = Command::new("python3");
-    python.args(["-i", "-q", "-u"]);
+    let python = ProcessIo::command("python3").args(["-i", "-q", "-u"]);
     let Some(mut python) = spawn_if_there(&part, python)? else {
         return Ok(());
     };
@@ -103,14 +100,13 @@ async fn feed_and_capture() -> Result<()> {
     let part = Part::new("Feed sort and take what it makes of it");
     let input = "Neptune 4515\nMars 228\nVenus 108\nJupiter 779\nMercury 58\n";
     part.say(Mark::Sent, input);
-    let mut sort = Command::new("sort");
-    sort.args(["-n", "-k", "2"]);
-    let output = ProcessIo::builder(sort).input(input).await?.check()?;
+    let sort = ProcessIo::command("sort").args(["-n", "-k", "2"]);
+    let output = sort.input(input).await?.check()?;
     part.say(Mark::Stdout, output.stdout);
 
     // Far more than the pipes hold, in both directions at once.
     let numbers: String = (0..200_000).rev().map(|n| format!("{n:06}\n")).collect();
-    let sort = ProcessIo::builder(Command::new("sort")).input(numbers);
+    let sort = ProcessIo::command("sort").input(numbers);
     let output = sort.await?.check()?;
     part.note(format!(
         "200,000 lines backwards: {} bytes in, {} bytes out, in {:.0?}",
@@ -123,12 +119,13 @@ async fn feed_and_capture() -> Result<()> {
 
 async fn watch_both_streams() -> Result<()> {
     let part = Part::new("Watch both streams of a command that takes its time");
-    let mut build = ProcessIo::spawn(shell(
+    let mut build = ProcessIo::shell(
         "for step in fetch compile link; do
              echo \"$step ...\"; sleep 0.2
              [ $step = fetch ] || echo \"warning: $step found it odd\" >&2; sleep 0.1
          done; echo done; exit 2",
-    ))?;
+    )
+    .spawn()?;
     while let Some(event) = build.try_next().await? {
         match event {
             Event::Stdout(bytes) => part.say(Mark::Stdout, bytes),
@@ -143,7 +140,7 @@ async fn watch_both_streams() -> Result<()> {
 
 async fn read_with_a_timeout() -> Result<()> {
     let part = Part::new("Read from a slow one, but wait no longer than 150 ms at a time");
-    let mut slow = ProcessIo::spawn(shell("sleep 0.4; echo here it is"))?;
+    let mut slow = ProcessIo::shell("sleep 0.4; echo here it is").spawn()?;
     loop {
         let received = slow.recv_timeout(Source::Stdout, Duration::from_millis(150));
         match received.await? {
@@ -159,7 +156,7 @@ async fn read_with_a_timeout() -> Result<()> {
 /// Not `async`: nothing in it waits, so it could be the loop of a game or of a user interface.
 fn poll_without_waiting() -> Result<()> {
     let part = Part::new("Look into the pipe between other work, without a single await");
-    let mut child = ProcessIo::spawn(shell("for i in 1 2 3; do sleep 0.1; echo tick $i; done"))?;
+    let mut child = ProcessIo::shell("for i in 1 2 3; do sleep 0.1; echo tick $i; done").spawn()?;
     let mut frames = 0;
     loop {
         match child.recv_nowait(Source::Stdout)? {
@@ -177,10 +174,9 @@ fn poll_without_waiting() -> Result<()> {
 
 async fn keep_head_and_tail() -> Result<()> {
     let part = Part::new("Keep 40 bytes of a long output, from both ends");
-    let mut seq = Command::new("seq");
-    seq.arg("5000000");
+    let seq = ProcessIo::command("seq").arg("5000000");
     let limits = Limits::default().stdout(40, Overflow::KeepBoth);
-    let output = ProcessIo::builder(seq).limits(limits).await?.check()?;
+    let output = seq.limits(limits).await?.check()?;
     let (head, tail) = output.stdout.split_at(20);
     part.say(Mark::Stdout, head.escape_ascii().to_string());
     part.note(format!("{} bytes left out", output.stdout_omitted));
@@ -190,13 +186,11 @@ async fn keep_head_and_tail() -> Result<()> {
 
 async fn tell_what_went_wrong() -> Result<()> {
     let part = Part::new("Errors tell the cause");
-    let mut nowhere = Command::new("ls");
-    nowhere.current_dir("/no/such/place");
-    let mut failing = Command::new("sort");
-    failing.arg("/no/such/file");
-    for command in [Command::new("frobnicate"), nowhere, failing] {
-        let result = ProcessIo::builder(command).await;
-        if let Err(error) = result.and_then(|output| output.check()) {
+    let unknown = ProcessIo::command("frobnicate");
+    let nowhere = ProcessIo::command("ls").current_dir("/no/such/place");
+    let failing = ProcessIo::command("sort").arg("/no/such/file");
+    for run in [unknown, nowhere, failing] {
+        if let Err(error) = run.await.and_then(|output| output.check()) {
             part.note(error.to_string());
         }
     }
@@ -205,15 +199,14 @@ async fn tell_what_went_wrong() -> Result<()> {
 
 #[cfg(unix)]
 async fn drop_the_whole_tree() -> Result<()> {
-    use std::{fs::File, os::fd::OwnedFd, os::unix::net::UnixStream};
+    use std::os::unix::net::UnixStream;
     use tokio::io::AsyncReadExt;
 
     let part = Part::new("Drop a handle, and its whole tree is gone");
     // All three processes inherit one end of a socket: it is closed when the last of them has ended.
     let (ours, theirs) = UnixStream::pair()?;
     let script = "sleep 60 & sleep 60 & echo one shell, two sleeps; wait";
-    let tree = ProcessIo::builder(shell(script)).stderr(File::from(OwnedFd::from(theirs)));
-    let mut tree = tree.spawn()?;
+    let mut tree = ProcessIo::shell(script).stderr(theirs).spawn()?;
     part.say(Mark::Stdout, piece(&mut tree, Source::Stdout).await?);
 
     let control = tree.control();
@@ -240,8 +233,8 @@ async fn answer(child: &mut ProcessIo, source: Source) -> Result<Bytes> {
 }
 
 /// Not every machine has every program.
-fn spawn_if_there(part: &Part, command: Command) -> Result<Option<ProcessIo>> {
-    match ProcessIo::spawn(command) {
+fn spawn_if_there(part: &Part, run: Builder) -> Result<Option<ProcessIo>> {
+    match run.spawn() {
         Ok(child) => Ok(Some(child)),
         Err(error) if error.kind() == ErrorKind::ProgramNotFound => {
             part.note(format!("left out: {error}"));
@@ -249,12 +242,6 @@ fn spawn_if_there(part: &Part, command: Command) -> Result<Option<ProcessIo>> {
         }
         Err(error) => Err(error),
     }
-}
-
-fn shell(script: &str) -> Command {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", script]);
-    shell
 }
 
 /// One part of the tour: a title, then lines that carry the time since it began.

@@ -6,7 +6,7 @@
 use std::error::Error;
 
 use futures::{SinkExt, TryStreamExt};
-use process_io::{Command, ProcessIOWrapper};
+use process_io::{Command, ProcessIOWrapper, ProcessIo};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 use tokio_util::codec::{Framed, LinesCodec};
 
@@ -54,9 +54,8 @@ async fn exchange_frames() -> Result<(), Box<dyn Error>> {
 
 /// A file that ends early looks like one that ends. A child need not: it can say that it failed.
 async fn fail_at_end_of_file() -> Result<(), Box<dyn Error>> {
-    let mut cat = Command::new("cat");
-    cat.arg("/no/such/file");
-    let mut file = ProcessIOWrapper::new(cat)?.check_exit(true);
+    let cat = ProcessIo::command("cat").arg("/no/such/file").spawn()?;
+    let mut file = ProcessIOWrapper::from(cat).check_exit(true);
     match tokio::io::copy(&mut file, &mut tokio::io::stdout()).await {
         Ok(copied) => println!("{copied} bytes"),
         Err(error) => println!("not the end of a file, but: {error}"),

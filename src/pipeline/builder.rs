@@ -51,14 +51,12 @@ use crate::{
 /// # if cfg!(unix) {
 /// use process_io::{Command, ProcessIo};
 ///
-/// let mut head = Command::new("head");
-/// head.arg("-3");
 /// let output = ProcessIo::command("yes")
-///     .pipe(head)
+///     .pipe(Command::new("head"))
 ///     .pipe(Command::new("wc"))
 ///     .await?
 ///     .check()?;
-/// assert_eq!(output.stdout_lossy().split_whitespace().next(), Some("3"));
+/// assert_eq!(output.stdout_lossy().split_whitespace().next(), Some("10"));
 /// # }
 /// # Ok(()) }
 /// ```

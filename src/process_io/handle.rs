@@ -106,7 +106,8 @@ impl ProcessIo {
     }
 
     /// Starts to describe a run of `command`: a [`tokio::process::Command`] or a [`std::process::Command`]. What it says of the
-    /// three standard streams is overridden by the [`Builder`].
+    /// three standard streams is overridden by the [`Builder`]: a stream that this does not set is a pipe, whatever the command
+    /// has for it.
     pub fn builder(command: impl Into<Command>) -> Builder {
         Builder::new(command.into(), Origin::Command)
     }
