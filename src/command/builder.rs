@@ -7,17 +7,19 @@ use std::{
     time::Duration,
 };
 
-use tokio::{process::Command, time::Instant};
+use tokio::{io::AsyncWrite, process::Command, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::line::line;
 use crate::{
+    event::Source,
     limits::{Drain, Limits},
     line::LineOptions,
     secrets::Secrets,
     shutdown::{Ladder, OnDrop, Watch},
     stdio::{Input, Redirect},
     sys,
+    transport::WriteEnd,
 };
 
 /// How a child is to be run: made by [`ProcessIo::command`](crate::ProcessIo::command),
@@ -47,6 +49,8 @@ pub struct Builder {
     pub(crate) stdout: Option<Redirect>,
     pub(crate) stderr: Option<Redirect>,
     pub(crate) input: Option<Input>,
+    /// What stdout and stderr are copied to.
+    pub(crate) copies: [Option<WriteEnd>; 2],
     pub(crate) limits: Limits,
     pub(crate) drain: Drain,
     pub(crate) line_options: LineOptions,
@@ -82,6 +86,7 @@ impl Builder {
             stdout: Some(Redirect::Pipe),
             stderr: Some(Redirect::Pipe),
             input: None,
+            copies: [None, None],
             limits: Limits::default(),
             drain: Drain::default(),
             line_options: LineOptions::default(),
@@ -160,7 +165,7 @@ impl Builder {
     /// Another builder of the same run, as for a second attempt.
     ///
     /// `None` if that cannot be: it was made of a `Command` by [`builder`](crate::ProcessIo::builder), which does not tell all that
-    /// has been set, such as a `pre_exec`; its [`input`](Builder::input) is a reader or a stream; or a descriptor that it is
+    /// has been set, such as a `pre_exec`; its [`input`](Builder::input) is a reader or a stream; its output is [copied](Builder::tee_stdout) to a writer; or a descriptor that it is
     /// [redirected](Redirect::Descriptor) to cannot be duplicated, for there is none left. The copies of such a descriptor share
     /// one position.
     ///
@@ -176,6 +181,9 @@ impl Builder {
     /// # Ok(()) }
     /// ```
     pub fn try_clone(&self) -> Option<Self> {
+        if self.copies.iter().any(Option::is_some) {
+            return None;
+        }
         let output = |to: &Option<Redirect>| match to {
             Some(to) => to.try_clone().ok().map(Some),
             None => Some(None),
@@ -192,6 +200,7 @@ impl Builder {
             stdout: output(&self.stdout)?,
             stderr: output(&self.stderr)?,
             input,
+            copies: [None, None],
             limits: self.limits,
             drain: self.drain,
             line_options: self.line_options,
@@ -288,6 +297,45 @@ impl Builder {
     /// ```
     pub fn merge_stdout(mut self) -> Self {
         self.stdout = None;
+        self
+    }
+
+    /// Writes all that comes from stdout to `writer` as well, as `tee(1)` does: to capture it and log it at once.
+    ///
+    /// The data moves while something is awaited on the handle, and as fast as `writer` takes it: no more is read before it has
+    /// the last piece. It gets what is read before any [limit](Limits) drops of it, is flushed after each piece, and shut down at
+    /// the end of the stream. A run is over when it has all; one that is cut short, or [shut down](crate::ProcessIo::shutdown),
+    /// waits for it up to 200 ms after the exit. If `writer` fails the run goes on without it, and at its end there is an error for
+    /// which the kind is [`Output`](crate::ErrorKind::Output), with all that was collected.
+    ///
+    /// It needs the pipe that stdout is by default: if that goes elsewhere, or into stderr, the spawn fails. Of a
+    /// [`Pipeline`](crate::Pipeline) it is the stdout of the last stage.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let log = tempfile::NamedTempFile::new()?;
+    /// let file = tokio::fs::File::from_std(log.reopen()?);
+    /// let output = ProcessIo::command("sort").input("b\na\n").tee_stdout(file).await?;
+    /// assert_eq!(output.stdout, "a\nb\n");
+    /// assert_eq!(std::fs::read(log)?, b"a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn tee_stdout(self, writer: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+        self.tee(Source::Stdout, writer)
+    }
+
+    /// Writes all that comes from stderr to `writer` as well: see [`tee_stdout`](Builder::tee_stdout). Of a
+    /// [`Pipeline`](crate::Pipeline) it is the stderr of the first stage, as with [`stderr`](Builder::stderr).
+    pub fn tee_stderr(self, writer: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+        self.tee(Source::Stderr, writer)
+    }
+
+    fn tee(mut self, of: Source, writer: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+        self.copies[of as usize] = Some(WriteEnd::any(writer));
         self
     }
 
@@ -558,15 +606,20 @@ impl Builder {
         }
     }
 
-    /// Fails if there is input for the child and no pipe to give it by.
-    pub(crate) fn check_stdin(&self) -> io::Result<()> {
-        if self.input.is_none() || matches!(self.stdin, Redirect::Pipe) {
+    /// Fails if there is no pipe for what the child is to be given, or for what is to be copied of its output.
+    pub(crate) fn check_pipes(&self) -> io::Result<()> {
+        let is_pipe = |to: &Option<Redirect>| matches!(to, Some(Redirect::Pipe));
+        let [stdout, stderr] = self.copies.each_ref().map(Option::is_some);
+        let text = if self.input.is_some() && !matches!(self.stdin, Redirect::Pipe) {
+            "it has `input`, and `stdin` connects it to something else than a pipe"
+        } else if stdout && !is_pipe(&self.stdout) {
+            "it has `tee_stdout`, and its stdout is connected to something else than a pipe of its own"
+        } else if stderr && !is_pipe(&self.stderr) {
+            "it has `tee_stderr`, and its stderr is connected to something else than a pipe of its own"
+        } else {
             return Ok(());
-        }
-        Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it has `input`, and `stdin` connects it to something else than a pipe",
-        ))
+        };
+        Err(io::Error::new(io::ErrorKind::InvalidInput, text))
     }
 
     fn watch(&mut self) -> &mut Watch {
@@ -585,6 +638,7 @@ impl fmt::Debug for Builder {
             .field("stdout", &self.stdout)
             .field("stderr", &self.stderr)
             .field("input", &self.input)
+            .field("tee", &self.copies.each_ref().map(Option::is_some))
             .field("limits", &self.limits)
             .field("drain", &self.drain)
             .field("process_group", &self.group)

@@ -79,7 +79,8 @@ pub enum ErrorKind {
     Eof,
     /// A [`Needle`](crate::Needle) found something that is not in the output.
     Needle,
-    /// What the child's output was to be copied to failed, see [`copy_to`](crate::ProcessIo::copy_to) and
+    /// What the child's output was to be copied to failed, see [`copy_to`](crate::ProcessIo::copy_to),
+    /// [`Builder::tee_stdout`](crate::Builder::tee_stdout) and
     /// [`Stage::tee`](crate::Stage::tee).
     Output,
     /// Any other error of input or output, as of a pipe that cannot be read, or an [`io::Error`](std::io::Error) that was

@@ -223,7 +223,7 @@ impl Pipeline {
         if Handle::try_current().is_err() {
             return Err(error(Kind::NoRuntime));
         }
-        if let Err(source) = options.check_stdin() {
+        if let Err(source) = options.check_pipes() {
             let stage = Some(lines[0].clone());
             return Err(error(Kind::Spawn).with_stage(stage).with_source(source));
         }

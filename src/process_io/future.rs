@@ -16,6 +16,7 @@ use super::{Handle, ProcessIo};
 use crate::{
     command::{Builder, command_line, not_started, spawn_parts},
     error::{Error, Kind, Result},
+    event::Source,
     output::Output,
     pump::poll_output,
     secrets::Secrets,
@@ -120,6 +121,11 @@ impl Builder {
         io.pump.guard.kill_leftovers = self.kill_leftovers;
         io.pump.set_line_options(self.line_options);
         io.pump.set_watch(self.watch);
+        for (source, copy) in Source::BOTH.into_iter().zip(self.copies) {
+            if let Some(copy) = copy {
+                io.pump.set_copy(source, copy);
+            }
+        }
         if let Some(input) = self.input {
             io.pump.set_input(input);
         }

@@ -280,7 +280,7 @@ impl ProcessIo {
     /// # Ok(()) }
     /// ```
     pub fn close_output(&mut self, source: Source) {
-        self.pump.reader_mut(source).close();
+        self.pump.reader_mut(source).end();
     }
 
     /// Bytes that are queued for stdin and not yet in the pipe: those of a [`send`](Self::send) that was

@@ -63,7 +63,9 @@ fn is_held_back(pump: &Pump, wants: Wants) -> bool {
     let is_held_back =
         |(reader, want): (&Reader, _)| reader.is_held_back(want) || reader.is_put_off(want);
     let mut streams = pump.streams.readers().zip(wants.of_all());
-    streams.any(is_held_back) || pump.streams.tees().any(Tee::is_owed)
+    streams.any(is_held_back)
+        || pump.streams.tees().any(Tee::is_owed)
+        || pump.streams.is_copy_owed()
 }
 
 pub(super) fn descend_by(pump: &mut Pump, ladder: Ladder) {

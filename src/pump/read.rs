@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::tee::Way;
 use crate::{
     buffer::{Inbox, Tail},
     event::Source,
@@ -17,7 +18,7 @@ use crate::{
     },
     line::LineOptions,
     sys::{BorrowedDescriptor, Outlet, OwnedDescriptor},
-    transport::{ReadEnd, no_pipe},
+    transport::{ReadEnd, WriteEnd, no_pipe},
 };
 
 /// What is wanted of a stream.
@@ -163,6 +164,10 @@ pub(crate) struct Reader {
     /// Bytes read so far, and when the first was.
     received: u64,
     first: Option<Instant>,
+    /// Where all that is read is written too, if it is. No other piece is read before it has the last one.
+    copy: Option<Way>,
+    /// Why that failed, until it is told.
+    copy_error: Option<io::Error>,
 }
 
 impl Reader {
@@ -177,12 +182,54 @@ impl Reader {
             owed: 0,
             received: 0,
             first: None,
+            copy: None,
+            copy_error: None,
         }
     }
 
     pub(super) fn with_tail(mut self, tail: Tail) -> Self {
         self.tail = Some(tail);
         self
+    }
+
+    /// All that is read is written to `to` as well.
+    pub(super) fn set_copy(&mut self, to: WriteEnd) {
+        self.copy = Some(Way::new(to));
+    }
+
+    /// The copy does not have all that has been read.
+    pub(super) fn is_copy_owed(&self) -> bool {
+        (self.copy.as_ref()).is_some_and(|copy| copy.is_owed(self.end.is_some()))
+    }
+
+    /// The copy gets no more.
+    pub(super) fn give_up_copy(&mut self) {
+        self.copy = None;
+    }
+
+    /// Why the copy failed, once.
+    pub(super) fn take_copy_error(&mut self) -> Option<io::Error> {
+        self.copy_error.take()
+    }
+
+    /// Writes to the copy once; whether anything moved.
+    fn step_copy(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(copy) = &mut self.copy else {
+            return false;
+        };
+        match copy.poll_step(cx, self.end.is_some()) {
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(error)) => {
+                self.copy = None;
+                self.copy_error = Some(error);
+                true
+            }
+            Poll::Pending => false,
+        }
+    }
+
+    fn is_copy_behind(&self) -> bool {
+        self.copy.as_ref().is_some_and(Way::is_behind)
     }
 
     /// Bytes read so far.
@@ -263,13 +310,20 @@ impl Reader {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
         }
         let end = end.to_blocking()?;
-        self.close();
+        self.end();
         Ok(end)
     }
 
-    pub(crate) fn close(&mut self) {
+    /// Nothing more is read, and the copy gets its end.
+    pub(crate) fn end(&mut self) {
         self.end = None;
         self.owed = 0;
+    }
+
+    /// Nothing more is read, nor copied.
+    pub(super) fn close(&mut self) {
+        self.end();
+        self.give_up_copy();
     }
 
     /// Takes what has been received, at most `max` bytes.
@@ -327,19 +381,27 @@ impl Reader {
         want: Want,
         ask: bool,
     ) -> io::Result<Step> {
+        // Whether or not there is room.
+        if self.step_copy(cx) {
+            return Ok(Step::Moved);
+        }
         let room = self.room(want);
+        let is_copy_behind = self.is_copy_behind();
         let Some(end) = &mut self.end else {
             return Ok(Step::Quiet);
         };
-        if room == 0 {
+        if room == 0 || is_copy_behind {
             return Ok(Step::Held);
         }
         let max = self.next_read.min(room);
+        let buffer = self.inbox.buffer();
+        let before = buffer.len();
         let result = if ask {
-            end.poll_read_now(cx, self.inbox.buffer(), max)
+            end.poll_read_now(cx, buffer, max)
         } else {
-            end.poll_read(cx, self.inbox.buffer(), max)
+            end.poll_read(cx, buffer, max)
         };
+        copy(&mut self.copy, &buffer[before..]);
         match result {
             Poll::Ready(result) => {
                 self.conclude(result, max, want)?;
@@ -360,7 +422,8 @@ impl Reader {
         cx: &mut Context<'_>,
         to: &mut Outlet,
     ) -> Poll<io::Result<u64>> {
-        let Some(end) = self.end.as_mut().filter(|_| self.inbox.is_empty()) else {
+        let can_be = self.inbox.is_empty() && self.copy.is_none();
+        let Some(end) = self.end.as_mut().filter(|_| can_be) else {
             return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
         };
         let moved = ready!(end.poll_splice(cx, to, GROWN_PIPE))?;
@@ -373,11 +436,16 @@ impl Reader {
 
     /// Reads a piece that the kernel has now, if there is none yet.
     pub(super) fn try_piece(&mut self) -> io::Result<()> {
-        let Some(end) = self.end.as_mut().filter(|_| self.inbox.is_empty()) else {
+        let is_wanted = self.inbox.is_empty() && !self.is_copy_behind();
+        let Some(end) = self.end.as_mut().filter(|_| is_wanted) else {
             return Ok(());
         };
         let max = self.next_read;
-        match end.try_read(self.inbox.buffer(), max) {
+        let buffer = self.inbox.buffer();
+        let before = buffer.len();
+        let result = end.try_read(buffer, max);
+        copy(&mut self.copy, &buffer[before..]);
+        match result {
             Poll::Ready(result) => self.conclude(result, max, Want::PIECE),
             Poll::Pending => {
                 self.inbox.release();
@@ -405,7 +473,7 @@ impl Reader {
 
     fn conclude(&mut self, result: io::Result<usize>, max: usize, want: Want) -> io::Result<()> {
         let Ok(n @ 1..) = result else {
-            self.close();
+            self.end();
             self.end_untold &= result.is_ok();
             return result.map(drop);
         };
@@ -431,5 +499,12 @@ impl Reader {
             self.inbox.received();
         }
         Ok(())
+    }
+}
+
+/// Gives a piece that has just been read to the copy, if there is one.
+fn copy(copy: &mut Option<Way>, piece: &[u8]) {
+    if let (Some(copy), false) = (copy, piece.is_empty()) {
+        copy.give(&Bytes::copy_from_slice(piece));
     }
 }

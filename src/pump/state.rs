@@ -28,7 +28,7 @@ use crate::{
     shutdown::{Alarm, Cause, Guard, Watch},
     signal::Signal,
     stdio::Input,
-    transport::{Control, Parts},
+    transport::{Control, Parts, WriteEnd},
 };
 
 /// Owns all there is to move of one child: its input, its streams, its exit, and its stop.
@@ -128,6 +128,7 @@ impl Pump {
         let ask = turn.is_now() || !self.exit.is_running() || self.untold.stopped.is_some();
         let held = self.exit.is_held_by_siblings(turn);
         let empty = self.empty.take();
+        self.give_up_late_copies(turn);
         let untold = &mut self.untold;
         let step = self.streams.step(turn, wants, empty, ask, untold);
         let flow = if self.is_owed(wants) {
@@ -161,7 +162,19 @@ impl Pump {
         let copied = cut || self.stop.shut_down || !self.streams.tees().any(Tee::is_owed);
         let read = (self.streams.readers().zip(wants.of_all()))
             .all(|(reader, want)| !reader.is_owed() || (cut && reader.is_held_back(want)));
-        !(copied && read)
+        !(copied && read) || self.streams.is_copy_owed()
+    }
+
+    /// A run that was cut short, or shut down, waits for what its output is copied to for a moment after the exit only.
+    fn give_up_late_copies(&mut self, turn: &mut Turn<'_, '_>) {
+        let ended = self.stop.is_cut() || self.stop.shut_down;
+        if !ended || self.exit.is_running() || !self.streams.is_copy_owed() {
+            return;
+        }
+        let until = (self.exit.seen).and_then(|seen| seen.checked_add(DEFAULT_DRAIN_IDLE));
+        if until.is_none_or(|until| turn.is_due(until)) {
+            self.streams.readers_mut().for_each(Reader::give_up_copy);
+        }
     }
 
     /// What the child has left is dead, if it is to be, or has had its time to become a daemon and is killed now.
@@ -246,6 +259,11 @@ impl Pump {
 
     pub(crate) fn set_limit(&mut self, source: Source, limit: Limit) {
         self.streams.set_limit(source, limit);
+    }
+
+    /// All that comes of `source` is written to `to` as well.
+    pub(crate) fn set_copy(&mut self, source: Source, to: WriteEnd) {
+        self.streams.set_copy(source, to);
     }
 
     pub(crate) fn set_drain(&mut self, drain: Drain) {
@@ -619,6 +637,10 @@ impl Pump {
         }
         if let Some(error) = self.writer.take_error() {
             return Some(self.annotate(error));
+        }
+        if let Some((stage, source, error)) = self.streams.take_copy_error() {
+            let failed = self.error(Kind::Output(source)).with_stage(stage);
+            return Some(failed.with_source(error));
         }
         let (stage, source) = self.untold.copies.pop_front()?;
         let error = self.error(Kind::Output(Source::Stdout));

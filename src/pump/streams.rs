@@ -1,6 +1,6 @@
 //! [`Streams`]: all that comes out of a child, and out of the stages of a pipeline.
 
-use std::{process::ExitStatus, sync::Arc};
+use std::{io, process::ExitStatus, sync::Arc};
 
 use bytes::Bytes;
 
@@ -16,7 +16,7 @@ use crate::{
     limits::{Limit, Limits, MAX_PASSED_OVER},
     output::StageOutput,
     secrets::Secrets,
-    transport::{Control, Process, ReadEnd, StageParts},
+    transport::{Control, Process, ReadEnd, StageParts, WriteEnd},
 };
 
 /// All that is read. They take turns: stdout, stderr, and the stderr of each stage but the last.
@@ -106,6 +106,33 @@ impl Streams {
                 stage.stderr.inbox.set_limit(limit);
             }
         }
+    }
+
+    /// All that comes of `source` is written to `to` as well. Of a pipeline it is the last stage's stdout, and the first one's
+    /// stderr.
+    pub(super) fn set_copy(&mut self, source: Source, to: WriteEnd) {
+        match (source, &mut self.stages[..]) {
+            (Source::Stderr, [first, .., _]) => first.stderr.set_copy(to),
+            _ => self.get_mut(source).set_copy(to),
+        }
+    }
+
+    /// A copy does not have all that has been read.
+    pub(super) fn is_copy_owed(&self) -> bool {
+        self.readers().any(Reader::is_copy_owed)
+    }
+
+    /// Why something could not be copied, once: of which stage it was if that is not the last, of which stream, and why.
+    pub(super) fn take_copy_error(&mut self) -> Option<(Option<Arc<str>>, Source, io::Error)> {
+        for source in Source::BOTH {
+            if let Some(error) = self.get_mut(source).take_copy_error() {
+                return Some((None, source, error));
+            }
+        }
+        self.stages.iter_mut().find_map(|stage| {
+            let error = stage.stderr.take_copy_error()?;
+            Some((Some(Arc::clone(&stage.command)), Source::Stderr, error))
+        })
     }
 
     /// All that is read, in turn.

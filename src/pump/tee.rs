@@ -25,7 +25,7 @@ pub(super) struct Tee {
 }
 
 /// One of the ways on.
-struct Way {
+pub(super) struct Way {
     /// Gone once all is through, or when no more is taken.
     end: Option<WriteEnd>,
     left: Bytes,
@@ -55,8 +55,7 @@ impl Tee {
 
     /// The copy does not have all that has been taken.
     pub(super) fn is_owed(&self) -> bool {
-        let open = self.copy.end.is_some();
-        open && (self.is_closed() || self.copy.unflushed || !self.copy.left.is_empty())
+        self.copy.is_owed(!self.is_closed())
     }
 
     /// The run is over.
@@ -94,7 +93,7 @@ impl Tee {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, ask: bool) -> io::Result<Poll<()>> {
-        let taken = self.next.left.is_empty() && self.copy.left.is_empty();
+        let taken = !self.next.is_behind() && !self.copy.is_behind();
         let Some(from) = self.from.as_mut().filter(|_| taken) else {
             return Ok(Poll::Pending);
         };
@@ -127,7 +126,7 @@ impl Tee {
 }
 
 impl Way {
-    fn new(end: WriteEnd) -> Self {
+    pub(super) fn new(end: WriteEnd) -> Self {
         Self {
             end: Some(end),
             left: Bytes::new(),
@@ -135,20 +134,30 @@ impl Way {
         }
     }
 
-    fn give(&mut self, piece: &Bytes) {
+    pub(super) fn give(&mut self, piece: &Bytes) {
         if self.end.is_some() {
             self.left = piece.clone();
         }
     }
 
-    fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         self.end = None;
         self.left = Bytes::new();
     }
 
+    /// Some of what was given has not been taken.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.left.is_empty()
+    }
+
+    /// It does not have all that was given, nor, unless there will be `more`, its end.
+    pub(super) fn is_owed(&self, more: bool) -> bool {
+        self.end.is_some() && (!more || self.unflushed || self.is_behind())
+    }
+
     /// Writes what is left, has it passed on, and closes unless there will be `more`; `Pending` also when there is nothing
     /// to be done.
-    fn poll_step(&mut self, cx: &mut Context<'_>, more: bool) -> Poll<io::Result<()>> {
+    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>, more: bool) -> Poll<io::Result<()>> {
         let Some(end) = &mut self.end else {
             return Poll::Pending;
         };

@@ -11,11 +11,11 @@ use crate::{event::Source, signal::Signal};
 /// | the terminal has stopped the child | whoever finds that nothing moves |
 /// | a stream could not be read | who asks for that stream, or for the output of the run |
 /// | the run was cut short | who asks for a stream that ended early by it; who asks how the run ended, every time |
-/// | the source of the input failed, or our end of stdin; what a stage writes could not be copied | who asks how the run ended |
+/// | the source of the input failed, or our end of stdin; what the child, or a stage, writes could not be copied | who asks how the run ended |
 /// | the status is not known | who asks for it |
 ///
 /// A stdin that failed is in the [`Writer`](super::Writer), which tells it to whoever writes; why there is no status in the
-/// [`Exit`](super::exit::Exit).
+/// [`Exit`](super::exit::Exit); why what a child writes could not be copied, in the [`Reader`](super::read::Reader).
 #[derive(Debug, Default)]
 pub(super) struct Untold {
     /// The signal by which the terminal has stopped the child.

@@ -104,6 +104,7 @@ mod splice_to;
 mod stop_report;
 mod stopped;
 mod tee;
+mod tee_output;
 mod time_is_up;
 mod unkillable;
 
