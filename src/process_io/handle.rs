@@ -40,7 +40,7 @@ use crate::{
 /// | do both for a while | [`exchange`](Self::exchange) |
 /// | stop it | [`shutdown`](Self::shutdown), or drop it; in time: [when to stop](Builder#when-to-stop) |
 /// | copy its output | [`copy_to`](Self::copy_to), [`splice_to`](Self::splice_to) |
-/// | connect it to others | [`Pipeline`](crate::Pipeline) |
+/// | connect it to others | [`Pipeline`](crate::Pipeline), [`take_stdout`](Self::take_stdout) |
 /// | use it as a file | [`ProcessIOWrapper`](crate::ProcessIOWrapper) |
 /// | send and receive in different tasks | [`into_split`](Self::into_split) |
 /// | signal it from anywhere | [`control`](Self::control) |
@@ -121,7 +121,7 @@ impl ProcessIo {
         Self::builder(command).spawn()
     }
 
-    /// Drives a child that this crate did not start.
+    /// Drives a child that this crate did not start, such as a [`tokio::process::Child`], which converts into [`Parts`].
     pub fn from_parts(parts: Parts) -> Self {
         Self::assemble(parts, Limits::default(), Drain::default())
     }

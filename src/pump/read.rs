@@ -165,7 +165,7 @@ pub(crate) struct Reader {
     received: u64,
     first: Option<Instant>,
     /// Where all that is read is written too, if it is. No other piece is read before it has the last one.
-    copy: Option<Way>,
+    copy: Option<Box<Way>>,
     /// Why that failed, until it is told.
     copy_error: Option<io::Error>,
 }
@@ -194,7 +194,7 @@ impl Reader {
 
     /// All that is read is written to `to` as well.
     pub(super) fn set_copy(&mut self, to: WriteEnd) {
-        self.copy = Some(Way::new(to));
+        self.copy = Some(Box::new(Way::new(to)));
     }
 
     /// The copy does not have all that has been read.
@@ -229,7 +229,7 @@ impl Reader {
     }
 
     fn is_copy_behind(&self) -> bool {
-        self.copy.as_ref().is_some_and(Way::is_behind)
+        self.copy.as_ref().is_some_and(|copy| copy.is_behind())
     }
 
     /// Bytes read so far.
@@ -503,7 +503,7 @@ impl Reader {
 }
 
 /// Gives a piece that has just been read to the copy, if there is one.
-fn copy(copy: &mut Option<Way>, piece: &[u8]) {
+fn copy(copy: &mut Option<Box<Way>>, piece: &[u8]) {
     if let (Some(copy), false) = (copy, piece.is_empty()) {
         copy.give(&Bytes::copy_from_slice(piece));
     }

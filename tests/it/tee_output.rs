@@ -217,6 +217,27 @@ async fn the_last_words_of_what_is_cut_short_are_copied() {
     assert_bytes(std::fs::read(file.path()).unwrap(), pattern(200_000));
 }
 
+/// The writer is far behind when the child is killed.
+#[tokio::test]
+async fn a_writer_is_waited_for_a_moment_after_the_kill() {
+    let (copy, from) = duplex(1000);
+    // No more than a pipe holds.
+    let run = ProcessIo::builder(child(&["stay", "out", "50000"]))
+        .timeout(Duration::from_millis(500))
+        .tee_stdout(copy);
+    let mut io = run.spawn().unwrap();
+    let control = io.control();
+    let copied = async {
+        control.wait().await.unwrap();
+        all_of(from).await
+    };
+    let (output, copied) = within(async { join!(io.output(), copied) }).await;
+    let error = output.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_bytes(error.into_output().unwrap().stdout, pattern(50_000));
+    assert_bytes(copied, pattern(50_000));
+}
+
 #[tokio::test]
 async fn a_shutdown_does_not_wait_for_a_stuck_writer() {
     let (copy, _from) = duplex(10);
