@@ -16,6 +16,7 @@ mod byte_stream;
 mod combinators;
 mod commands;
 mod ends_of_streams;
+mod error_kinds;
 mod exchange;
 mod fair_streams;
 mod feed_and_collect;
