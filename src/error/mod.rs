@@ -206,6 +206,8 @@ impl Error {
     }
 
     /// The child could not be started: its program never ran. [`kind`](Error::kind) tells why.
+    ///
+    /// A run that was cancelled, or whose time was up, before its start is none of these.
     pub fn is_spawn(&self) -> bool {
         self.0.kind.is_spawn()
     }

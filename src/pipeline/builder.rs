@@ -91,12 +91,7 @@ impl Shared {
         if self.clear {
             command.env_clear();
         }
-        for (name, value) in self
-            .variables
-            .iter()
-            .map(|(n, v)| (n, v.as_ref()))
-            .chain(own.iter().map(|(n, v)| (n, v.as_ref())))
-        {
+        for (name, value) in self.variables.clone().into_iter().chain(own) {
             match value {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),

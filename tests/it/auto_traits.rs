@@ -8,10 +8,10 @@ use std::{
 
 use futures::{Sink, Stream, stream::FusedStream};
 use process_io::{
-    Builder, Collect, Control, Drain, Error, Event, Exchange, Input, Ladder, Limit, Limits, Line,
-    LineBlock, LineBlocks, Lines, Output, Overflow, Pipeline, ProcessIOWrapper, ProcessIo,
-    ReadSource, Recv, RecvHalf, Redirect, SendHalf, Signal, Source, Stage, StageEvents,
-    UnsplitError,
+    Background, Builder, Collect, Control, Drain, Error, ErrorKind, Event, Exchange, Input, Ladder,
+    Limit, Limits, Line, LineBlock, LineBlocks, Lines, OnDrop, Output, Overflow, Pipeline,
+    ProcessIOWrapper, ProcessIo, ReadSource, Recv, RecvHalf, Redirect, Report, SendHalf, Signal,
+    Source, Stage, StageEvents, Step, UnsplitError,
     transport::{Parts, Process, memory},
 };
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite};
@@ -24,6 +24,7 @@ fn handles_move_to_other_threads_and_are_shared() {
     moves_and_is_shared::<ProcessIOWrapper>();
     moves_and_is_shared::<SendHalf>();
     moves_and_is_shared::<RecvHalf>();
+    moves_and_is_shared::<Background>();
     moves_and_is_shared::<Builder>();
     moves_and_is_shared::<Stage>();
     moves_and_is_shared::<Pipeline>();
@@ -42,6 +43,11 @@ fn handles_move_to_other_threads_and_are_shared() {
 fn values_can_be_shared_too() {
     moves_and_is_shared::<Control>();
     moves_and_is_shared::<Error>();
+    moves_and_is_shared::<ErrorKind>();
+    moves_and_is_shared::<Ladder>();
+    moves_and_is_shared::<OnDrop>();
+    moves_and_is_shared::<Report>();
+    moves_and_is_shared::<Step>();
     moves_and_is_shared::<Event>();
     moves_and_is_shared::<Recv>();
     moves_and_is_shared::<Source>();
@@ -78,6 +84,7 @@ fn handles_are_what_the_combinators_ask_for() {
     file::<ProcessIOWrapper>();
     future::<ProcessIo>();
     future::<Builder>();
+    future::<Pipeline>();
 }
 
 #[test]
