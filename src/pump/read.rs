@@ -311,6 +311,8 @@ impl Reader {
         }
         let end = end.to_blocking()?;
         self.end();
+        // It goes on elsewhere.
+        self.end_untold = false;
         Ok(end)
     }
 
@@ -401,7 +403,7 @@ impl Reader {
         } else {
             end.poll_read(cx, buffer, max)
         };
-        copy(&mut self.copy, &buffer[before..]);
+        copy(&mut self.copy, self.tail.as_ref(), &buffer[before..]);
         match result {
             Poll::Ready(result) => {
                 self.conclude(result, max, want)?;
@@ -444,7 +446,7 @@ impl Reader {
         let buffer = self.inbox.buffer();
         let before = buffer.len();
         let result = end.try_read(buffer, max);
-        copy(&mut self.copy, &buffer[before..]);
+        copy(&mut self.copy, self.tail.as_ref(), &buffer[before..]);
         match result {
             Poll::Ready(result) => self.conclude(result, max, Want::PIECE),
             Poll::Pending => {
@@ -481,11 +483,6 @@ impl Reader {
             self.first = Some(Instant::now());
         }
         self.received += n as u64;
-        if let Some(tail) = &self.tail {
-            // None of it is here if it has been spliced.
-            let buffer = self.inbox.buffer();
-            tail.push(&buffer[buffer.len().saturating_sub(n)..]);
-        }
         self.owed = self.owed.saturating_sub(n as u64);
         if let (FULL_PIPE.., Some(end)) = (n, &mut self.end) {
             end.grow();
@@ -502,9 +499,15 @@ impl Reader {
     }
 }
 
-/// Gives a piece that has just been read to the copy, if there is one.
-fn copy(copy: &mut Option<Box<Way>>, piece: &[u8]) {
-    if let (Some(copy), false) = (copy, piece.is_empty()) {
+/// Gives a piece that has just been read to the copy, and to the tail, if there are such.
+fn copy(copy: &mut Option<Box<Way>>, tail: Option<&Tail>, piece: &[u8]) {
+    if piece.is_empty() {
+        return;
+    }
+    if let Some(copy) = copy {
         copy.give(&Bytes::copy_from_slice(piece));
+    }
+    if let Some(tail) = tail {
+        tail.push(piece);
     }
 }

@@ -320,6 +320,7 @@ async fn of_reads_from_both_streams() {
                         let event = random.cancel(io.next()).await.1.flatten();
                         match event.transpose().unwrap() {
                             Some(Event::Exit(status)) => assert!(status.success()),
+                            Some(Event::Eof(_)) => {}
                             Some(event) => record.event(event),
                             None => {}
                         }

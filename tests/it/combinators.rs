@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::prelude::*;
 use process_io::{Error, Event, ProcessIo, Result};
 
-use crate::support::{assert_bytes, child, pattern, within};
+use crate::support::{assert_bytes, child, next_but_ends, pattern, within};
 
 fn spawn(args: &[&str]) -> ProcessIo {
     ProcessIo::spawn(child(args)).unwrap()
@@ -58,7 +58,7 @@ async fn take_while_ends_an_endless_child() {
 #[tokio::test]
 async fn fuse_and_boxed() {
     let mut fused = spawn(&["exit", "3"]).fuse();
-    let event = within(fused.next()).await.unwrap().unwrap();
+    let event = next_but_ends(&mut fused).await.unwrap().unwrap();
     assert_eq!(exit_code_of(&event), Some(3));
     assert!(fused.next().await.is_none());
 
@@ -66,7 +66,7 @@ async fn fuse_and_boxed() {
     let events: Vec<_> = within(boxed.try_collect()).await.unwrap();
     assert_eq!(
         events.iter().map(exit_code_of).collect::<Vec<_>>(),
-        [Some(4)]
+        [None, None, Some(4)]
     );
 }
 

@@ -40,7 +40,7 @@ impl End {
             Self::Events => {
                 let io = run.spawn().unwrap();
                 let events: Vec<_> = within(io.try_collect()).await.unwrap();
-                assert_eq!(events.len(), 1, "the exit: {events:?}");
+                assert_eq!(events.len(), 3, "two ends and the exit: {events:?}");
             }
         }
     }

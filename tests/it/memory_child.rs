@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::support::{assert_bytes, pattern, within};
+use crate::support::{assert_bytes, next_but_ends, pattern, within};
 
 fn start() -> (ProcessIo, Child) {
     let (parts, child) = memory::child();
@@ -104,7 +104,7 @@ async fn dropped_it_has_exited() {
     let (mut io, child) = start();
     drop(child);
     assert!(within(io.wait()).await.unwrap().success());
-    let event = within(io.next()).await.unwrap().unwrap();
+    let event = next_but_ends(&mut io).await.unwrap().unwrap();
     assert!(matches!(event, Event::Exit(status) if status.success()));
     assert!(within(io.send("x")).await.unwrap_err().is_broken_pipe());
 }
@@ -266,7 +266,7 @@ async fn the_stream_and_recv_give_up_too() {
     let _held = child.exit_holding(1);
     assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), Recv::Eof);
     assert_eq!(within(io.recv(Source::Stderr)).await.unwrap(), Recv::Eof);
-    let event = within(io.next()).await.unwrap().unwrap();
+    let event = next_but_ends(&mut io).await.unwrap().unwrap();
     assert!(matches!(event, Event::Exit(status) if status.code() == Some(1)));
     assert!(within(io.next()).await.is_none());
     assert!(io.pipes_held());

@@ -14,7 +14,7 @@ use futures::{
     stream,
 };
 use process_io::{
-    Drain, Event, ProcessIo, Recv, Signal, Source, Usage,
+    Drain, ErrorKind, Event, ProcessIo, Recv, Signal, Source, Usage,
     transport::{Parts, Process, exit_status},
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufWriter, duplex};
@@ -185,7 +185,7 @@ async fn a_writer_that_holds_back_is_flushed() {
     assert_eq!(&buffer, b"word1");
 
     assert_eq!(io.send_nowait("word2").unwrap(), 5);
-    assert_eq!(io.recv_nowait(Source::Stdout).unwrap(), Recv::Eof);
+    assert!(io.recv_nowait(Source::Stdout).is_err(), "there is none");
     let (read, _) = within(async {
         tokio::join!(heard.read_exact(&mut buffer), async {
             tell.send(0).unwrap();
@@ -309,10 +309,14 @@ async fn dropped_it_is_killed_once() {
 }
 
 #[tokio::test]
-async fn streams_that_are_not_given_have_ended() {
+async fn streams_that_are_not_given_are_no_pipes() {
     let (process, tell, _) = told();
     let mut io = ProcessIo::from_parts(Parts::new(process));
+    let error = within(io.recv(Source::Stdout)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotPiped);
     assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), Recv::Eof);
+    let error = io.recv_nowait(Source::Stderr).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotPiped);
     assert_eq!(io.recv_nowait(Source::Stderr).unwrap(), Recv::Eof);
     assert!(within(io.send("x")).await.unwrap_err().is_broken_pipe());
     tell.send(1).unwrap();

@@ -118,8 +118,8 @@ async fn events_tell_their_stage_and_each_stage_its_exit() {
     let all: Vec<_> = within(io.stage_events().try_collect::<Vec<_>>())
         .await
         .unwrap();
-    let (exits, said): (Vec<_>, Vec<_>) = all
-        .into_iter()
+    let (exits, said): (Vec<_>, Vec<_>) = (all.into_iter())
+        .filter(|(_, event)| !matches!(event, Event::Eof(_)))
         .partition(|(_, event)| matches!(event, Event::Exit(_)));
     for (stage, text) in ["zero", "one", "two"].into_iter().enumerate() {
         assert!(
@@ -146,8 +146,16 @@ async fn a_single_child_is_stage_0() {
         .await
         .unwrap();
     assert_eq!(all[0], (0, Event::Stdout("x".into())));
-    assert!(matches!(all[1], (0, Event::Exit(status)) if status.success()));
-    assert_eq!(all.len(), 2);
+    assert!(matches!(all[3], (0, Event::Exit(status)) if status.success()));
+    assert!(
+        all[1..3].contains(&(0, Event::Eof(Source::Stdout))),
+        "{all:?}"
+    );
+    assert!(
+        all[1..3].contains(&(0, Event::Eof(Source::Stderr))),
+        "{all:?}"
+    );
+    assert_eq!(all.len(), 4);
 }
 
 /// A stage whose stderr nobody reads would fill its pipe and stop.

@@ -5,7 +5,7 @@ use std::{
     io::{ErrorKind::InvalidInput, Read, Seek, SeekFrom, Write},
 };
 
-use process_io::{Builder, Command, ProcessIo, Recv, Redirect, Source, Stage};
+use process_io::{Builder, Command, ErrorKind, ProcessIo, Recv, Redirect, Source, Stage};
 
 use crate::support::{alone, child, within};
 
@@ -208,12 +208,13 @@ async fn outputs_to_files() {
 }
 
 #[tokio::test]
-async fn what_is_no_pipe_has_ended() {
+async fn what_is_no_pipe_says_so_once() {
     let mut io = ProcessIo::builder(child(&["deaf"]))
         .stdout(Redirect::Null)
         .spawn()
         .unwrap();
-    assert_eq!(within(io.recv(Source::Stdout)).await.unwrap(), Recv::Eof);
+    let error = within(io.recv(Source::Stdout)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotPiped, "{error}");
     assert_eq!(io.recv_nowait(Source::Stdout).unwrap(), Recv::Eof);
     assert_eq!(io.recv_nowait(Source::Stderr).unwrap(), Recv::Empty);
 }

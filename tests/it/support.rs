@@ -162,6 +162,18 @@ pub(crate) async fn eventually(what: &str, mut check: impl FnMut() -> bool) {
     }
 }
 
+/// The next event that is not the end of a stream.
+pub(crate) async fn next_but_ends(
+    events: &mut (impl futures::Stream<Item = process_io::Result<process_io::Event>> + Unpin),
+) -> Option<process_io::Result<process_io::Event>> {
+    loop {
+        match within(futures::StreamExt::next(events)).await {
+            Some(Ok(process_io::Event::Eof(_))) => {}
+            event => return event,
+        }
+    }
+}
+
 /// Whether this is a process that has the named test for itself, where it may change limits and count what
 /// is open. If not, runs it in one, which must succeed.
 pub(crate) fn alone(test: &str) -> bool {

@@ -9,7 +9,7 @@ use process_io::{
 };
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{assert_bytes, child, child_line, pattern, within};
+use crate::support::{assert_bytes, child, child_line, next_but_ends, pattern, within};
 
 fn open(args: &[&str]) -> ProcessIOWrapper {
     ProcessIOWrapper::new(child(args)).unwrap()
@@ -340,7 +340,7 @@ async fn given_back_it_still_tells_the_exit() {
         let mut file = open(&["exit", "3"]).read_from(source);
         assert_eq!(read_all(&mut file).await, b"");
         let mut io = file.into_inner();
-        let event = within(futures::StreamExt::next(&mut io)).await;
+        let event = next_but_ends(&mut io).await;
         let Some(Ok(process_io::Event::Exit(status))) = event else {
             panic!("{event:?} after {source:?}");
         };
@@ -411,7 +411,7 @@ async fn a_read_dropped_half_way_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_child_of_parts_without_pipes_is_an_empty_file() {
+async fn a_child_of_parts_without_pipes_says_so_and_is_an_empty_file() {
     struct Gone;
     impl process_io::transport::Process for Gone {
         fn wait(
@@ -425,6 +425,8 @@ async fn a_child_of_parts_without_pipes_is_an_empty_file() {
         }
     }
     let mut file = ProcessIOWrapper::from(ProcessIo::from_parts(Parts::new(Gone)));
+    let error = within(file.read(&mut [0])).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     assert_eq!(read_all(&mut file).await, b"");
     assert!(within(file.write(b"x")).await.is_err());
 }

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{Cause, SHORT, said};
-use crate::support::{GENEROUS, Way, assert_bytes, child, pattern, within};
+use crate::support::{GENEROUS, Way, assert_bytes, child, next_but_ends, pattern, within};
 
 #[tokio::test]
 async fn no_time_at_all() {
@@ -188,7 +188,7 @@ async fn nothing_comes_after_a_normal_end() {
         assert!(matches!(io.recv_nowait(Source::Stdout), Ok(Recv::Data(_))));
         assert_eq!(io.recv_nowait(Source::Stdout).unwrap(), Recv::Eof);
         assert!(io.send_nowait("x").unwrap_err().is_broken_pipe());
-        let event = within(io.next()).await.unwrap().unwrap();
+        let event = next_but_ends(&mut io).await.unwrap().unwrap();
         assert!(matches!(event, Event::Exit(_)), "{event:?}");
         assert!(within(io.next()).await.is_none());
         let output = within(io.output()).await.unwrap();

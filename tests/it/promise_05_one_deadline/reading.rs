@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 use tokio_util::codec::{LinesCodec, LinesCodecError};
 
 use super::{Cause, SHORT, said};
-use crate::support::{GENEROUS, child, within};
+use crate::support::{GENEROUS, child, next_but_ends, within};
 
 const OUT: &str = "so far\nhalf";
 const ERR: &str = "oops\n";
@@ -116,7 +116,7 @@ async fn events_when_the_outputs_have_ended() {
         // Its streams end, and it does not.
         let mut io = ProcessIo::spawn(crate::support::sh("exec >&- 2>&-; exec sleep 60")).unwrap();
         cause.set(&mut io);
-        let error = within(io.next()).await.unwrap().unwrap_err();
+        let error = next_but_ends(&mut io).await.unwrap().unwrap_err();
         cause.assert_is(&error);
         let exit = within(io.next()).await.unwrap().unwrap();
         assert!(matches!(exit, Event::Exit(_)), "{exit:?}");

@@ -3,7 +3,7 @@
 use std::{process::ExitStatus, time::Duration};
 
 use futures::{Stream, StreamExt};
-use process_io::{Event, ProcessIOWrapper, ProcessIo, ReadSource, Recv, Result, Source};
+use process_io::{ErrorKind, Event, ProcessIOWrapper, ProcessIo, ReadSource, Recv, Result, Source};
 use tokio::io::AsyncReadExt;
 
 use super::{GENEROUS, within};
@@ -53,8 +53,13 @@ impl Way {
                 while let Recv::Data(piece) = io.recv(Source::Stdout).await? {
                     stdout.extend_from_slice(&piece);
                 }
-                while let Recv::Data(piece) = io.recv(Source::Stderr).await? {
-                    stderr.extend_from_slice(&piece);
+                loop {
+                    match io.recv(Source::Stderr).await {
+                        Ok(Recv::Data(piece)) => stderr.extend_from_slice(&piece),
+                        Ok(_) => break,
+                        Err(error) if error.kind() == ErrorKind::NotPiped => break,
+                        Err(error) => return Err(error),
+                    }
                 }
             }
             Self::Wrapper => {
