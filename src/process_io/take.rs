@@ -28,9 +28,13 @@ use crate::{
 /// # Ok(()) }
 /// ```
 ///
-/// The whole of each method fails, and nothing is taken, if the stream is no pipe of this machine or has been closed
-/// ([`NotConnected`](io::ErrorKind::NotConnected)), and on Windows always ([`Unsupported`](io::ErrorKind::Unsupported)): our ends
-/// are opened for overlapped operations there, and most programs cannot use such a handle.
+/// Each method fails, and takes nothing, if the stream is no pipe of this machine or has been closed: the error converts into an
+/// [`io::Error`] of kind [`NotConnected`](io::ErrorKind::NotConnected).
+///
+/// # Platform-specific behavior
+///
+/// On Windows each of them fails with [`Unsupported`](io::ErrorKind::Unsupported): our ends are opened for overlapped operations
+/// there, and most programs cannot use such a handle.
 impl ProcessIo {
     /// Takes the pipe that the child's stdin is connected to. [`close_stdin`](Self::close_stdin) does nothing then: the child
     /// finds end-of-file when what is returned here, and every copy of it, has been closed.
