@@ -170,7 +170,9 @@ async fn expect_until(
     deadline: Option<Instant>,
 ) -> Result<Match> {
     // Not within the deadline: what is there already is found, however short the time is.
-    poll_fn(|cx| io.poll(cx, |pump, turn| pump.charge.poll(turn.cx()))).await;
+    if io.with(|io| io.pump.charge.is_due()) {
+        poll_fn(|cx| io.poll(cx, |pump, turn| pump.charge.poll(turn.cx()))).await;
+    }
     let mut searched = None;
     let poll = |cx: &mut Context<'_>| {
         io.poll(cx, |pump, turn| {
@@ -261,10 +263,8 @@ fn poll_expect(
 fn take(pump: &mut Pump, stream: Source, found: Found) -> Match {
     let Found { start, end, .. } = found;
     pump.charge.add_part(end);
-    let reader = pump.reader_mut(stream);
-    let mut take = |n: usize| reader.take(n).unwrap_or_default();
-    let before = take(start);
-    let matched = take(end - start);
+    let mut before = pump.reader_mut(stream).take(end).unwrap_or_default();
+    let matched = before.split_off(start);
     let captures = (found.captures.into_iter())
         .map(|group| group.map(|range| matched.slice(range.start - start..range.end - start)))
         .collect();

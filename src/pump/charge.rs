@@ -27,10 +27,15 @@ impl Charge {
         self.cost = self.cost.saturating_add(cost);
     }
 
+    /// There is something to charge for.
+    pub(crate) fn is_due(&self) -> bool {
+        self.cost >= BUDGET_UNIT
+    }
+
     /// Charges for it; pending when the budget is used up, and the task has to yield.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.cost >= BUDGET_UNIT {
+        while self.is_due() {
             // When the task has yielded it is square, but for the unit that is refused now.
             let rest = std::mem::replace(&mut self.cost, BUDGET_UNIT);
             ready!(poll_proceed(cx)).made_progress();

@@ -7,7 +7,23 @@ use crate::{error::Result, limits::STEPS_PER_POLL};
 
 /// Moves everything, as far as is wanted of the streams, until `ready` has an answer, or nothing moves any more. The error is why
 /// nothing does, if it is not the child that is waited for.
+#[inline]
 pub(crate) fn drive<T>(
+    pump: &mut Pump,
+    turn: &mut Turn<'_, '_>,
+    wants: Wants,
+    mut ready: impl FnMut(&mut Pump, &mut Turn<'_, '_>) -> Option<Result<T>>,
+) -> Poll<Result<T>> {
+    cut::in_time(pump, turn, wants);
+    match ready(pump, turn) {
+        Some(answer) => Poll::Ready(answer),
+        None => drive_on(pump, turn, wants, ready),
+    }
+}
+
+/// There is no answer yet. Kept out of the way of what is answered at once, such as the next line of many.
+#[inline(never)]
+fn drive_on<T>(
     pump: &mut Pump,
     turn: &mut Turn<'_, '_>,
     wants: Wants,
@@ -17,25 +33,24 @@ pub(crate) fn drive<T>(
         pump.waker.clone_from(turn.cx.waker());
     }
     for _ in 0..STEPS_PER_POLL {
-        cut::in_time(pump, turn, wants);
-        if let Some(answer) = ready(pump, turn) {
-            return Poll::Ready(answer);
-        }
         let mut moved = pump.step(turn, wants);
         moved |= cut::descend(pump, turn);
         // What `ready` has written is a sign of life too.
         moved |= turn.take_wrote() && pump.stop.watch.is_some();
-        if moved {
-            continue;
+        if !moved {
+            if let Some(error) = pump.why_stuck(wants) {
+                return Poll::Ready(Err(error));
+            }
+            return match turn.take_wake_at() {
+                // It has become time meanwhile.
+                Some(at) if pump.alarm.rings(turn.cx, at) => turn.again(),
+                _ => Poll::Pending,
+            };
         }
-        if let Some(error) = pump.why_stuck(wants) {
-            return Poll::Ready(Err(error));
+        cut::in_time(pump, turn, wants);
+        if let Some(answer) = ready(pump, turn) {
+            return Poll::Ready(answer);
         }
-        return match turn.take_wake_at() {
-            // It has become time meanwhile.
-            Some(at) if pump.alarm.rings(turn.cx, at) => turn.again(),
-            _ => Poll::Pending,
-        };
     }
     turn.again()
 }
