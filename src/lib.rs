@@ -134,8 +134,8 @@
 //! |---|---|
 //! | `event`, `limits`, `secrets`, `signal`, `stdio`, `trace`, `report`, `output`, `error` | the vocabulary |
 //! | `sys` | what differs by platform, and all that is `unsafe` |
-//! | `line` | a line, and by what rules output is taken apart into lines |
-//! | `buffer` | where bytes wait: inbox, outbox, and where lines end |
+//! | `lines` | a line, and by what rules output is taken apart into lines |
+//! | `buffer` | where bytes wait: inbox and outbox |
 //! | [`transport`] | the seam between this crate and any child |
 //! | `shutdown` | when and how a run is stopped |
 //! | `command` | from a `Command` and options to a running child |
@@ -159,7 +159,7 @@ mod consume;
 mod error;
 mod event;
 mod limits;
-mod line;
+mod lines;
 mod output;
 mod pipeline;
 mod process_io;
@@ -176,16 +176,17 @@ pub mod transport;
 pub use command::Builder;
 #[cfg(feature = "regex")]
 pub use consume::REGEX_WINDOW;
-pub use consume::{
-    BlockLines, ByteStream, Eof, Found, LineBlock, LineBlocks, Lines, Match, Needle,
-};
+pub use consume::{ByteStream, Eof, Found, LineBlocks, Lines, Match, Needle};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Recv, Source};
 pub use limits::{
     DEFAULT_DRAIN_CAP, DEFAULT_DRAIN_IDLE, DEFAULT_PIPE_BUDGET, DEFAULT_STDERR_LIMIT,
     DEFAULT_STDIN_GRACE, DEFAULT_STDOUT_LIMIT, DEFAULT_TERM_GRACE, Drain, Limit, Limits, Overflow,
 };
-pub use line::{DEFAULT_MAX_LINE_LENGTH, Line, LineEnd, LineOptions, LongLine, Terminator};
+pub use lines::{
+    BlockLines, DEFAULT_MAX_LINE_LENGTH, Line, LineBlock, LineEnd, LineOptions, LongLine,
+    Terminator,
+};
 pub use output::{Output, StageOutput, Usage};
 pub use pipeline::{Pipeline, Stage, StageEvents};
 pub use process_io::{

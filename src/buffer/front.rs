@@ -4,9 +4,9 @@ use std::{mem, ops::Deref};
 
 use bytes::{Buf, Bytes};
 
-use super::Newlines;
 use crate::{
     limits::{LINE_COST, LINES_AT_ONCE},
+    lines::{Ends, LineOptions, Terminator},
     sys::{Slice, Sliced},
 };
 
@@ -23,13 +23,13 @@ pub(super) struct Front {
     lines: Option<PlainLines>,
 }
 
-/// Lines that end with a newline and are not too long.
+/// Lines that end with a terminator and are not too long.
 #[derive(Debug)]
 struct PlainLines {
     /// The same bytes as the front's, those that were taken included.
     sliced: Sliced,
     /// Of these, those that have not been taken.
-    newlines: Newlines,
+    ends: Ends,
     max_line_length: usize,
     /// So many were granted, and so much of the bytes had been taken by then.
     granted: usize,
@@ -67,15 +67,15 @@ impl Front {
         drop(self.split_to(n));
     }
 
-    /// From here on, [`take_line`](Front::take_line) takes each line that ends with a newline and has at most
-    /// `max_line_length` bytes.
-    pub(super) fn begin_lines(&mut self, max_line_length: usize) {
+    /// From here on [`take_line`](Front::take_line) takes each line that ends with a terminator and is not too long. The first
+    /// `rest` bytes belong to the terminator of the line before.
+    pub(super) fn begin_lines(&mut self, rest: usize, options: &LineOptions) {
         self.lines = (!self.is_empty()).then(|| {
             let sliced = Sliced::new(self.bytes.clone());
             PlainLines {
                 sliced,
-                newlines: Newlines::after(self.taken),
-                max_line_length,
+                ends: Ends::after(self.taken + rest, options.terminator),
+                max_line_length: options.max_line_length,
                 granted: 0,
                 granted_at: self.taken,
             }
@@ -102,9 +102,10 @@ impl Front {
         taken * LINE_COST + bytes
     }
 
-    /// From here on it takes none.
-    pub(super) fn end_lines(&mut self) {
-        self.lines = None;
+    /// From here on it takes none. What has been taken since it did, and by what terminator.
+    pub(super) fn end_lines(&mut self) -> Option<(&[u8], Terminator)> {
+        let lines = self.lines.take().filter(|_| self.taken > 0)?;
+        Some((&self.bytes[..self.taken], lines.ends.terminator))
     }
 
     /// The way of nearly every line. `None` if the next one is something else, or so many have been taken that more have
@@ -112,14 +113,13 @@ impl Front {
     #[inline(always)]
     pub(super) fn take_line(&mut self) -> Option<Slice> {
         let lines = self.lines.as_mut()?;
-        let at = lines.newlines.peek(&self.bytes)?;
-        let line = &self.bytes[self.taken..at];
-        let len = line.strip_suffix(b"\r").unwrap_or(line).len();
-        if len > lines.max_line_length {
+        let at = lines.ends.peek(&self.bytes)?;
+        let line = lines.ends.strip(&self.bytes[self.taken..at]);
+        if line.len() > lines.max_line_length {
             return None;
         }
-        let line = lines.sliced.try_slice(self.taken, self.taken + len)?;
-        lines.newlines.pass();
+        let line = lines.sliced.try_slice(line)?;
+        lines.ends.pass();
         self.taken = at + 1;
         Some(line)
     }

@@ -2,14 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{
-    front::Front,
-    head_tail::HeadTail,
-    scan::{Cut, Scan, half},
-};
+use super::{front::Front, head_tail::HeadTail};
 use crate::{
     limits::{Limit, MAX_COPY, Overflow},
-    line::{LineEnd, LineOptions, Terminator},
+    lines::{Cut, LineBlock, LineEnd, LineOptions, Splitter, Terminator},
     sys::Slice,
 };
 
@@ -20,7 +16,7 @@ pub(crate) struct Inbox {
     front: Front,
     kept: HeadTail,
     limit: Limit,
-    scan: Scan,
+    splitter: Splitter,
 }
 
 impl Inbox {
@@ -30,7 +26,7 @@ impl Inbox {
             front: Front::new(),
             kept: HeadTail::new(head, tail),
             limit,
-            scan: Scan::default(),
+            splitter: Splitter::default(),
         }
     }
 
@@ -92,7 +88,7 @@ impl Inbox {
     /// Applies the limit after a read.
     pub(crate) fn received(&mut self) {
         if self.kept.trim() {
-            self.scan.recheck();
+            self.splitter.recheck();
         }
     }
 
@@ -103,7 +99,7 @@ impl Inbox {
 
     /// Takes what there is, at most `max` bytes: a slice of the buffer it was read into, unless it is little.
     pub(crate) fn take(&mut self, max: usize) -> Option<Bytes> {
-        self.scan.reset();
+        self.splitter.reset();
         if !self.front.is_empty() {
             let max = max.min(self.front.len());
             return Some(self.front.split_to(max));
@@ -138,7 +134,7 @@ impl Inbox {
 
     /// Takes at most `max` bytes as one piece.
     pub(crate) fn take_joined(&mut self, max: usize) -> Bytes {
-        self.scan.reset();
+        self.splitter.reset();
         if self.front.len() > max {
             return self.front.split_to(max);
         }
@@ -153,7 +149,7 @@ impl Inbox {
 
     /// Puts bytes back in front.
     pub(crate) fn give_back(&mut self, bytes: Bytes) {
-        self.scan.reset();
+        self.splitter.reset();
         if self.front.is_empty() {
             self.front.replace(bytes);
         } else if !bytes.is_empty() {
@@ -177,7 +173,7 @@ impl Inbox {
     pub(crate) fn skip_gap(&mut self) -> bool {
         let gap = self.front.is_empty() && self.kept.has_gap();
         if gap {
-            self.scan.reset();
+            self.splitter.reset();
             self.kept.omit(usize::MAX);
         }
         gap
@@ -207,7 +203,9 @@ impl Inbox {
 
     /// Lines are to be taken by other rules from here on.
     pub(crate) fn end_plain_lines(&mut self) {
-        self.front.end_lines();
+        if let Some((taken, terminator)) = self.front.end_lines() {
+            self.splitter.taken(taken, terminator);
+        }
     }
 
     /// Takes the next line; `None` if there is no whole one and more may come. The error is a line that
@@ -217,6 +215,7 @@ impl Inbox {
         options: &LineOptions,
         eof: bool,
     ) -> Option<Result<(Bytes, LineEnd), ()>> {
+        self.end_plain_lines();
         loop {
             self.kept.join();
             if self.front.is_empty() {
@@ -231,12 +230,16 @@ impl Inbox {
             } else {
                 self.kept.front()
             };
-            match self.scan.next(data, options, (eof || gap) && !more_behind) {
+            match self
+                .splitter
+                .next(data, options, (eof || gap) && !more_behind)
+            {
                 Cut::Line { len, skip, end } => {
                     let line = self.cut(len);
                     self.drop_front(skip);
-                    if end == LineEnd::Terminator && self.scan.is_plain(options) {
-                        self.front.begin_lines(options.max_line_length);
+                    let rest = self.splitter.rest_of_terminator(&self.front);
+                    if let (LineEnd::Terminator, Some(rest)) = (end, rest) {
+                        self.front.begin_lines(rest, options);
                     }
                     let end = if gap && end == LineEnd::Eof {
                         LineEnd::Limit
@@ -259,13 +262,9 @@ impl Inbox {
     }
 
     /// Takes all whole lines with their terminators, or a piece of more than `max_line_length` bytes of a line;
-    /// at the end of the stream all there is. The number is how many bytes at the front belong to the terminator of
-    /// the line before.
-    pub(crate) fn take_block(
-        &mut self,
-        options: &LineOptions,
-        eof: bool,
-    ) -> Option<(Bytes, usize)> {
+    /// at the end of the stream all there is.
+    pub(crate) fn take_block(&mut self, options: &LineOptions, eof: bool) -> Option<LineBlock> {
+        self.end_plain_lines();
         self.join();
         let gap = self.kept.has_gap();
         let data = if self.front.is_empty() {
@@ -273,22 +272,13 @@ impl Inbox {
         } else {
             &self.front
         };
-        let ended = eof || gap;
-        let whole = data.len() - half(data, options, ended);
-        let len = match self.scan.last_end(data, options.terminator) {
-            Some(end) => end,
-            None if ended || whole > options.max_line_length => whole,
-            None => return None,
-        };
-        let swallowed = self.scan.swallow(&data[..len]);
-        let block = self.cut(len);
-        self.scan.block_taken(&block, options.terminator);
-        Some((block, swallowed)).filter(|(block, _)| !block.is_empty())
+        let (len, swallowed) = self.splitter.next_block(data, options, eof || gap)?;
+        Some(LineBlock::new(self.cut(len), swallowed, options.terminator))
     }
 
     /// All that is kept up to the last terminator.
     fn take_lines(&mut self, terminator: Terminator) -> Bytes {
-        match self.scan.last_end(self.kept.front(), terminator) {
+        match self.splitter.last_end(self.kept.front(), terminator) {
             Some(end) => self.kept.take(end),
             None => Bytes::new(),
         }
@@ -314,6 +304,7 @@ impl Inbox {
     fn join(&mut self) {
         self.kept.join();
         if !self.front.is_empty() && self.kept.len() > 0 {
+            self.end_plain_lines();
             let front = self.front.replace(Bytes::new());
             self.kept.push_front(front);
         }
@@ -322,6 +313,7 @@ impl Inbox {
     /// Frees the buffers if nothing is in them: an idle stream holds no memory.
     pub(crate) fn release(&mut self) {
         if self.front.is_empty() {
+            self.end_plain_lines();
             self.front.replace(Bytes::new());
         }
         self.kept.release();
@@ -355,7 +347,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::line::LongLine;
+    use crate::lines::LongLine;
 
     fn inbox(bytes: usize, overflow: Overflow) -> Inbox {
         Inbox::new(Limit { bytes, overflow })
@@ -411,7 +403,8 @@ mod tests {
     fn half_a_terminator_does_not_make_a_block_too_long() {
         let options = LineOptions::default().max_line_length(3, LongLine::Split);
         let mut inbox = inbox(100, Overflow::Fail);
-        let take = |inbox: &mut Inbox, eof| inbox.take_block(&options, eof).map(|(block, _)| block);
+        let take =
+            |inbox: &mut Inbox, eof| inbox.take_block(&options, eof).map(LineBlock::into_bytes);
         feed(&mut inbox, b"abc\r", 1);
         assert_eq!(take(&mut inbox, false), None);
         feed(&mut inbox, b"\n", 1);

@@ -3,13 +3,9 @@
 mod front;
 mod head_tail;
 mod inbox;
-mod newlines;
 mod outbox;
-mod scan;
 mod tail;
 
 pub(crate) use inbox::Inbox;
-pub(crate) use newlines::Newlines;
 pub(crate) use outbox::Outbox;
-pub(crate) use scan::find;
 pub(crate) use tail::Tail;

@@ -14,7 +14,7 @@ use super::line::line;
 use crate::{
     event::Source,
     limits::{Drain, Limits},
-    line::LineOptions,
+    lines::LineOptions,
     secrets::Secrets,
     shutdown::{Ladder, OnDrop, Watch},
     stdio::{Input, Redirect},

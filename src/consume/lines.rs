@@ -11,7 +11,7 @@ use futures::{Stream, stream::FusedStream};
 use crate::{
     error::Result,
     event::Source,
-    line::{Line, LineOptions},
+    lines::{Line, LineOptions},
     process_io::{Handle, ProcessIo, Receive, RecvHalf},
     pump::{poll_any_line, poll_line, take_plain_line, take_plain_line_of_any},
 };

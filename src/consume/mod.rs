@@ -7,7 +7,7 @@ mod framed;
 mod lines;
 mod needle;
 
-pub use blocks::{BlockLines, LineBlock, LineBlocks};
+pub use blocks::LineBlocks;
 pub use bytes::ByteStream;
 pub use expect::Match;
 pub use lines::Lines;

@@ -7,7 +7,7 @@ use crate::{
     buffer::Inbox,
     error::{Kind, Result},
     event::Source,
-    line::Line,
+    lines::Line,
 };
 
 /// The next line of `source`; `None` at its end.

@@ -16,7 +16,7 @@ use crate::{
     limits::{
         FULL_PIPE, GROWN_PIPE, Limit, MAX_TRANSFER, MIN_READ, MIN_SEARCH, OWED_UNTOLD, Overflow,
     },
-    line::LineOptions,
+    lines::{LineBlock, LineOptions},
     sys::{BorrowedDescriptor, Outlet, OwnedDescriptor},
     transport::{ReadEnd, WriteEnd, no_pipe},
 };
@@ -334,7 +334,7 @@ impl Reader {
     }
 
     /// Takes whole lines, with their terminators; see [`Inbox::take_block`].
-    pub(crate) fn take_block(&mut self, options: &LineOptions) -> Option<(Bytes, usize)> {
+    pub(crate) fn take_block(&mut self, options: &LineOptions) -> Option<LineBlock> {
         self.inbox.take_block(options, self.end.is_none())
     }
 

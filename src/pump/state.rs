@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Kind, Result},
     event::{Recv, Source},
     limits::{DEFAULT_DRAIN_IDLE, Drain, Limit, Limits, MAX_HASTY, STEPS_PER_POLL},
-    line::LineOptions,
+    lines::LineOptions,
     output::Output,
     report::Report,
     shutdown::{Alarm, Cause, Guard, Watch},

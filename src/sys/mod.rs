@@ -20,7 +20,7 @@
 //! | `close_on_exec(&Redirect)` | a file is not passed on to any child but as the stream that it is given as |
 //! | `generation()`, `FIRST_GENERATION` | a number for this process that a copy made by `fork(2)` does not have |
 //! | `Siblings` | the children that were started at the same time as another. `may_hold`: whether one of them may still have copies of its pipes |
-//! | `newlines(&[u8; 64])` | where they are, as fast as the processor tells |
+//! | `equal_to(&[u8; 64], u8)` | where that byte is, as fast as the processor tells |
 //! | `Sliced`, `Slice` | bytes, and parts of them that are counted together; the same everywhere |
 //! | `exit_signal(status)` | the signal that ended the child |
 //! | `exit_status(code)` | the status of a child that ended by itself |
@@ -39,8 +39,8 @@ use crate::{
 };
 
 #[allow(unsafe_code)]
-mod newlines;
-pub(crate) use newlines::newlines;
+mod equal_to;
+pub(crate) use equal_to::equal_to;
 
 #[allow(unsafe_code)]
 mod sliced;

@@ -78,13 +78,14 @@ impl Sliced {
         self.granted
     }
 
-    /// Those from `start` to before `end`; `None` if no more slices are granted.
+    /// `part`, which is of these bytes; `None` if no more slices are granted.
     #[inline(always)]
-    pub(crate) fn try_slice(&mut self, start: usize, end: usize) -> Option<Slice> {
+    pub(crate) fn try_slice(&mut self, part: &[u8]) -> Option<Slice> {
         let granted = self.granted.checked_sub(1)?;
         // SAFETY: `self` is a holder, so it is still there.
         let bytes = unsafe { &self.shared.as_ref().bytes };
-        let part = &bytes[start..end];
+        let (all, range) = (bytes.as_ptr_range(), part.as_ptr_range());
+        assert!(all.start <= range.start && range.end <= all.end);
         self.granted = granted;
         Some(Slice {
             shared: self.shared,
@@ -190,7 +191,13 @@ mod tests {
 
     impl Sliced {
         fn slice(&mut self, start: usize, end: usize) -> Slice {
-            self.try_slice(start, end).unwrap()
+            self.try_part(start, end).unwrap()
+        }
+
+        fn try_part(&mut self, start: usize, end: usize) -> Option<Slice> {
+            // SAFETY: `self` is a holder, so it is still there.
+            let bytes = unsafe { self.shared.as_ref() }.bytes.clone();
+            self.try_slice(&bytes[start..end])
         }
     }
 
@@ -226,7 +233,7 @@ mod tests {
         whole.grant(1);
         let second = whole.slice(4, 7);
         assert_eq!(whole.granted(), 0);
-        assert!(whole.try_slice(0, 1).is_none());
+        assert!(whole.try_part(0, 1).is_none());
         drop((first, second, whole));
         assert_eq!(freed(&count), 1);
     }

@@ -95,6 +95,50 @@ async fn return_and_newline_are_one_terminator_also_in_two_reads() {
     assert_eq!(all(&mut io).await, expected);
 }
 
+/// The return has ended its line before it was known what comes next.
+#[tokio::test]
+async fn the_newline_after_a_return_is_left_and_is_no_line() {
+    for taken in 1..=3 {
+        let start = async || {
+            let pieces: &[&[u8]] = &[b"x\r\ny\r\nz\r\nb\r\nc"];
+            let mut io = saying(pieces, terminator(Terminator::CarriageReturn));
+            for _ in 0..taken {
+                within(io.recv_line(Source::Stdout)).await.unwrap();
+            }
+            let rest = &b"\ny\r\nz\r\nb\r\nc"[3 * (taken - 1)..];
+            assert_eq!(io.pending(Source::Stdout), rest);
+            (io, rest)
+        };
+        let lines: Vec<_> = ["y", "z", "b"][taken - 1..].to_vec();
+        let mut expected = ended(&lines);
+        expected.push((b"c".to_vec(), LineEnd::Eof));
+
+        let (mut io, _) = start().await;
+        assert_eq!(all(&mut io).await, expected);
+
+        let (mut io, _) = start().await;
+        io.set_line_options(LineOptions::default());
+        assert_eq!(all(&mut io).await, expected);
+
+        let (mut io, rest) = start().await;
+        let blocks: Vec<_> = within(io.line_blocks(Source::Stdout).try_collect())
+            .await
+            .unwrap();
+        let bytes: Vec<_> = blocks.iter().map(|block| block.as_bytes()).collect();
+        assert_eq!(bytes.concat(), rest);
+        let lines = blocks.iter().flatten();
+        assert!(lines.eq(expected.iter().map(|(line, _)| &line[..])));
+
+        let (mut io, rest) = start().await;
+        let piece = within(io.recv(Source::Stdout))
+            .await
+            .unwrap()
+            .data()
+            .unwrap();
+        assert_eq!(piece, rest);
+    }
+}
+
 #[tokio::test]
 async fn any_byte_can_end_a_line() {
     let mut io = saying(&[b"a\nb;", b";c\r\n;d"], terminator(Terminator::Byte(b';')));

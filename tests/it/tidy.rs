@@ -14,7 +14,7 @@ const MODULES: [&str; 19] = [
     "output",
     "error",
     "sys",
-    "line",
+    "lines",
     "buffer",
     "transport",
     "shutdown",

@@ -1,13 +1,10 @@
-//! [`Line`], and by what rules output is taken apart into lines.
+//! [`Line`].
 
 use std::{borrow::Cow, fmt, str};
 
 use bytes::Bytes;
 
 use crate::{event::Source, sys::Slice};
-
-/// Longest line by default: 16 MiB.
-pub const DEFAULT_MAX_LINE_LENGTH: usize = 16 << 20;
 
 /// One line of a child's output, without its terminator.
 ///
@@ -44,7 +41,7 @@ pub enum LineEnd {
     Terminator,
     /// The end of the stream: the last line has no terminator.
     Eof,
-    /// [`LineOptions::max_line_length`]: the line goes on.
+    /// [`LineOptions::max_line_length`](crate::LineOptions::max_line_length): the line goes on.
     Limit,
 }
 
@@ -164,73 +161,5 @@ impl fmt::Debug for Line {
             .field("source", &self.source())
             .field("end", &self.end())
             .finish()
-    }
-}
-
-/// What ends a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Terminator {
-    /// `\n` or `\r\n`: the default.
-    #[default]
-    Newline,
-    /// `\r`, `\n` or `\r\n`: each redraw of a progress display is a line, as soon as its `\r` has come.
-    CarriageReturn,
-    /// This byte and no other, such as the `0` of `find -print0`.
-    Byte(u8),
-}
-
-/// What happens to a line that is longer than [`LineOptions::max_line_length`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum LongLine {
-    /// Its head is a line that ends in [`LineEnd::Limit`]; the rest is dropped, and counted in
-    /// [`omitted`](crate::ProcessIo::omitted).
-    Cut,
-    /// It comes in pieces, of which all but the last end in [`LineEnd::Limit`].
-    Split,
-    /// It is an error for which [`is_limit`](crate::Error::is_limit) holds. The default.
-    ///
-    /// What has come of the line is still there then:
-    /// [`set_line_options`](crate::ProcessIo::set_line_options) with [`Cut`](LongLine::Cut) or [`Split`](LongLine::Split) and the
-    /// next call take it as that says, and [`recv`](crate::ProcessIo::recv) and its kin as bytes. If the next line is asked for
-    /// by the same rules, the long one is dropped and counted in [`omitted`](crate::ProcessIo::omitted).
-    #[default]
-    Fail,
-}
-
-/// By what rules output is taken apart into lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct LineOptions {
-    /// What ends a line.
-    pub terminator: Terminator,
-    /// Most bytes in a line, without its terminator; at least 1.
-    pub max_line_length: usize,
-    /// What happens to a longer one. The line after it always arrives whole.
-    pub long_line: LongLine,
-}
-
-impl Default for LineOptions {
-    /// `\n` or `\r\n`, [`DEFAULT_MAX_LINE_LENGTH`], [`LongLine::Fail`].
-    fn default() -> Self {
-        Self {
-            terminator: Terminator::default(),
-            max_line_length: DEFAULT_MAX_LINE_LENGTH,
-            long_line: LongLine::default(),
-        }
-    }
-}
-
-impl LineOptions {
-    /// Sets what ends a line.
-    pub fn terminator(mut self, terminator: Terminator) -> Self {
-        self.terminator = terminator;
-        self
-    }
-
-    /// Sets how long a line may be, and what happens to a longer one.
-    pub fn max_line_length(mut self, bytes: usize, long_line: LongLine) -> Self {
-        self.max_line_length = bytes.max(1);
-        self.long_line = long_line;
-        self
     }
 }

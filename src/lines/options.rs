@@ -1,0 +1,135 @@
+//! [`LineOptions`]: by what rules output is taken apart into lines.
+
+use memchr::{memchr, memchr2, memrchr, memrchr2};
+
+/// Longest line by default: 16 MiB.
+pub const DEFAULT_MAX_LINE_LENGTH: usize = 16 << 20;
+
+/// What ends a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Terminator {
+    /// `\n` or `\r\n`: the default.
+    #[default]
+    Newline,
+    /// `\r`, `\n` or `\r\n`: each redraw of a progress display is a line, as soon as its `\r` has come.
+    CarriageReturn,
+    /// This byte and no other, such as the `0` of `find -print0`.
+    Byte(u8),
+}
+
+impl Terminator {
+    /// Where in `data` the first byte is that ends a line.
+    pub(super) fn find(self, data: &[u8]) -> Option<usize> {
+        match self {
+            Self::Newline => memchr(b'\n', data),
+            Self::CarriageReturn => memchr2(b'\r', b'\n', data),
+            Self::Byte(byte) => memchr(byte, data),
+        }
+    }
+
+    /// Where the last one is.
+    pub(super) fn find_last(self, data: &[u8]) -> Option<usize> {
+        match self {
+            Self::Newline => memrchr(b'\n', data),
+            Self::CarriageReturn => memrchr2(b'\r', b'\n', data),
+            Self::Byte(byte) => memrchr(byte, data),
+        }
+    }
+
+    /// What else belongs to it.
+    pub(super) const fn halves(self) -> Halves {
+        let (before, after) = match self {
+            Self::Newline | Self::CarriageReturn => (b'\r', b'\n'),
+            Self::Byte(byte) => (byte, byte),
+        };
+        Halves { before, after }
+    }
+
+    /// Whether a `\n` that comes next belongs to the terminator that `data` ends with.
+    pub(super) fn is_half(self, data: &[u8]) -> bool {
+        self == Self::CarriageReturn && data.ends_with(b"\r")
+    }
+}
+
+/// What belongs to a terminator besides the byte that ends the line. Where there is nothing, that is a byte that cannot be there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Halves {
+    before: u8,
+    after: u8,
+}
+
+impl Halves {
+    /// The line between two bytes that end one.
+    #[inline(always)]
+    pub(super) fn strip(self, line: &[u8]) -> &[u8] {
+        match self.strip_start(line) {
+            [line @ .., last] if *last == self.before => line,
+            line => line,
+        }
+    }
+
+    /// What comes after a byte that has ended a line.
+    #[inline(always)]
+    pub(super) fn strip_start(self, line: &[u8]) -> &[u8] {
+        match line {
+            [first, line @ ..] if *first == self.after => line,
+            line => line,
+        }
+    }
+}
+
+/// What happens to a line that is longer than [`LineOptions::max_line_length`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum LongLine {
+    /// Its head is a line that ends in [`LineEnd::Limit`](crate::LineEnd::Limit); the rest is dropped, and counted in
+    /// [`omitted`](crate::ProcessIo::omitted).
+    Cut,
+    /// It comes in pieces, of which all but the last end in [`LineEnd::Limit`](crate::LineEnd::Limit).
+    Split,
+    /// It is an error for which [`is_limit`](crate::Error::is_limit) holds. The default.
+    ///
+    /// What has come of the line is still there then:
+    /// [`set_line_options`](crate::ProcessIo::set_line_options) with [`Cut`](LongLine::Cut) or [`Split`](LongLine::Split) and the
+    /// next call take it as that says, and [`recv`](crate::ProcessIo::recv) and its kin as bytes. If the next line is asked for
+    /// by the same rules, the long one is dropped and counted in [`omitted`](crate::ProcessIo::omitted).
+    #[default]
+    Fail,
+}
+
+/// By what rules output is taken apart into lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct LineOptions {
+    /// What ends a line.
+    pub terminator: Terminator,
+    /// Most bytes in a line, without its terminator; at least 1.
+    pub max_line_length: usize,
+    /// What happens to a longer one. The line after it always arrives whole.
+    pub long_line: LongLine,
+}
+
+impl Default for LineOptions {
+    /// `\n` or `\r\n`, [`DEFAULT_MAX_LINE_LENGTH`], [`LongLine::Fail`].
+    fn default() -> Self {
+        Self {
+            terminator: Terminator::default(),
+            max_line_length: DEFAULT_MAX_LINE_LENGTH,
+            long_line: LongLine::default(),
+        }
+    }
+}
+
+impl LineOptions {
+    /// Sets what ends a line.
+    pub fn terminator(mut self, terminator: Terminator) -> Self {
+        self.terminator = terminator;
+        self
+    }
+
+    /// Sets how long a line may be, and what happens to a longer one.
+    pub fn max_line_length(mut self, bytes: usize, long_line: LongLine) -> Self {
+        self.max_line_length = bytes.max(1);
+        self.long_line = long_line;
+        self
+    }
+}
