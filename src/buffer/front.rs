@@ -62,11 +62,6 @@ impl Front {
         first
     }
 
-    /// Drops the first `n` bytes.
-    pub(super) fn advance(&mut self, n: usize) {
-        drop(self.split_to(n));
-    }
-
     /// From here on [`take_line`](Front::take_line) takes each line that ends with a terminator and is not too long. The first
     /// `rest` bytes belong to the terminator of the line before.
     pub(super) fn begin_lines(&mut self, rest: usize, options: &LineOptions) {

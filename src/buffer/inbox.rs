@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::{front::Front, head_tail::HeadTail};
 use crate::{
     limits::{Limit, MAX_COPY, Overflow},
-    lines::{Cut, LineBlock, LineEnd, LineOptions, Splitter, Terminator},
+    lines::{Cut, LineBlock, LineEnd, LineOptions, Splitter},
     sys::Slice,
 };
 
@@ -162,11 +162,7 @@ impl Inbox {
     /// All that is there in one piece, up to where something was dropped.
     pub(crate) fn pending(&mut self) -> &[u8] {
         self.join();
-        if self.front.is_empty() {
-            self.kept.front()
-        } else {
-            &self.front
-        }
+        first(&self.front, &self.kept)
     }
 
     /// Drops and counts what is before a gap, if there is one; whether there was.
@@ -202,7 +198,12 @@ impl Inbox {
     }
 
     /// Lines are to be taken by other rules from here on.
-    pub(crate) fn end_plain_lines(&mut self) {
+    pub(crate) fn line_options_changed(&mut self) {
+        self.end_plain_lines();
+        self.splitter.terminator_changed();
+    }
+
+    fn end_plain_lines(&mut self) {
         if let Some((taken, terminator)) = self.front.end_lines() {
             self.splitter.taken(taken, terminator);
         }
@@ -219,41 +220,32 @@ impl Inbox {
         loop {
             self.kept.join();
             if self.front.is_empty() {
-                let lines = self.take_lines(options.terminator);
+                let end = (self.splitter).last_end(self.kept.front(), options.terminator);
+                let lines = end.map_or_else(Bytes::new, |end| self.kept.take(end));
                 self.front.replace(lines);
             }
             let in_front = !self.front.is_empty();
             let more_behind = in_front && self.kept.len() > 0;
             let gap = self.kept.has_gap();
-            let data = if in_front {
-                &self.front
-            } else {
-                self.kept.front()
-            };
-            match self
-                .splitter
-                .next(data, options, (eof || gap) && !more_behind)
-            {
-                Cut::Line { len, skip, end } => {
+            let ended = (eof || gap) && !more_behind;
+            let data = first(&self.front, &self.kept);
+            match self.splitter.next(data, options, ended) {
+                Cut::Line(len, skip, end) => {
                     let line = self.cut(len);
-                    self.drop_front(skip);
+                    self.cut(skip);
                     let rest = self.splitter.rest_of_terminator(&self.front);
                     if let (LineEnd::Terminator, Some(rest)) = (end, rest) {
                         self.front.begin_lines(rest, options);
                     }
-                    let end = if gap && end == LineEnd::Eof {
-                        LineEnd::Limit
-                    } else {
-                        end
-                    };
+                    let is_cut = gap && end == LineEnd::Eof;
+                    let end = if is_cut { LineEnd::Limit } else { end };
                     return Some(Ok((line, end)));
                 }
-                Cut::Drop(n) if in_front => {
-                    self.front.advance(n);
+                Cut::Drop(n) => {
+                    self.cut(n);
                     self.kept.count(n);
                 }
-                Cut::Drop(n) => self.kept.omit(n),
-                Cut::Swallow(n) => self.drop_front(n),
+                Cut::Swallow(n) => drop(self.cut(n)),
                 Cut::TooLong => return Some(Err(())),
                 Cut::More if more_behind => self.join(),
                 Cut::More => return None,
@@ -266,22 +258,10 @@ impl Inbox {
     pub(crate) fn take_block(&mut self, options: &LineOptions, eof: bool) -> Option<LineBlock> {
         self.end_plain_lines();
         self.join();
-        let gap = self.kept.has_gap();
-        let data = if self.front.is_empty() {
-            self.kept.front()
-        } else {
-            &self.front
-        };
-        let (len, swallowed) = self.splitter.next_block(data, options, eof || gap)?;
+        let ended = eof || self.kept.has_gap();
+        let data = first(&self.front, &self.kept);
+        let (len, swallowed) = self.splitter.next_block(data, options, ended)?;
         Some(LineBlock::new(self.cut(len), swallowed, options.terminator))
-    }
-
-    /// All that is kept up to the last terminator.
-    fn take_lines(&mut self, terminator: Terminator) -> Bytes {
-        match self.splitter.last_end(self.kept.front(), terminator) {
-            Some(end) => self.kept.take(end),
-            None => Bytes::new(),
-        }
     }
 
     fn cut(&mut self, n: usize) -> Bytes {
@@ -289,14 +269,6 @@ impl Inbox {
             self.kept.take(n)
         } else {
             self.front.split_to(n)
-        }
-    }
-
-    fn drop_front(&mut self, n: usize) {
-        if self.front.is_empty() {
-            self.kept.take(n);
-        } else {
-            self.front.advance(n);
         }
     }
 
@@ -328,6 +300,14 @@ impl Inbox {
         let mut last = BytesMut::from(&self.front[self.front.len() - from_front..]);
         last.extend_from_slice(&self.kept.last(max));
         last.freeze()
+    }
+}
+
+/// What comes first.
+fn first<'a>(front: &'a Front, kept: &'a HeadTail) -> &'a [u8] {
+    match front.is_empty() {
+        true => kept.front(),
+        false => front,
     }
 }
 

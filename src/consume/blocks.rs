@@ -30,26 +30,23 @@ pub struct LineBlocks<T> {
 impl ProcessIo {
     /// The lines of `source` in blocks, as they were read. Takes as much as [`lines`](Self::lines), for less.
     pub fn line_blocks(&mut self, source: Source) -> LineBlocks<&mut Self> {
-        LineBlocks {
-            io: self,
-            source,
-            ended: false,
-        }
+        LineBlocks::new(self, source)
     }
 }
 
 impl RecvHalf {
     /// Many lines of `source` at a time; see [`ProcessIo::line_blocks`].
     pub fn line_blocks(&mut self, source: Source) -> LineBlocks<&mut Self> {
-        LineBlocks {
-            io: self,
-            source,
-            ended: false,
-        }
+        LineBlocks::new(self, source)
     }
 }
 
 impl<T: Receive> LineBlocks<T> {
+    fn new(io: T, source: Source) -> Self {
+        let ended = false;
+        Self { io, source, ended }
+    }
+
     /// The handle inside.
     pub fn get_ref(&self) -> &T {
         &self.io

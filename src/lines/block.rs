@@ -99,7 +99,7 @@ impl<'a> Iterator for BlockLines<'a> {
 impl<'a> BlockLines<'a> {
     /// What has no terminator.
     fn last(&mut self) -> Option<&'a [u8]> {
-        let line = self.ends.halves.strip_start(&self.bytes[self.taken..]);
+        let line = self.ends.strip_start(&self.bytes[self.taken..]);
         self.taken = self.bytes.len();
         Some(line).filter(|line| !line.is_empty())
     }

@@ -1,6 +1,6 @@
 //! [`Ends`]: the end of one line after the other.
 
-use super::{Terminator, options::Halves};
+use super::Terminator;
 use crate::sys::equal_to;
 
 /// So many bytes are looked through at once.
@@ -12,7 +12,8 @@ const LONG: usize = 4;
 #[derive(Debug, Clone)]
 pub(crate) struct Ends {
     pub(crate) terminator: Terminator,
-    pub(super) halves: Halves,
+    /// See [`Terminator::halves`].
+    halves: (u8, u8),
     /// The end of the last window that has been looked through.
     end: usize,
     /// Where lines end in that window that have not been passed, the lowest bit for its first byte.
@@ -42,7 +43,19 @@ impl Ends {
     /// The line between two bytes that end one.
     #[inline(always)]
     pub(crate) fn strip<'a>(&self, line: &'a [u8]) -> &'a [u8] {
-        self.halves.strip(line)
+        match self.strip_start(line) {
+            [line @ .., last] if *last == self.halves.0 => line,
+            line => line,
+        }
+    }
+
+    /// What comes after a byte that has ended a line.
+    #[inline(always)]
+    pub(super) fn strip_start<'a>(&self, line: &'a [u8]) -> &'a [u8] {
+        match line {
+            [first, line @ ..] if *first == self.halves.1 => line,
+            line => line,
+        }
     }
 
     /// Passes what [`peek`](Ends::peek) has found.

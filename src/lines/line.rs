@@ -128,14 +128,12 @@ impl AsRef<[u8]> for Line {
 
 impl Clone for Line {
     fn clone(&self) -> Self {
-        let bytes = match &self.data {
+        let data = Data::Bytes(match &self.data {
             Data::Slice(slice) => slice.to_bytes(),
             Data::Bytes(bytes) => bytes.clone(),
-        };
-        Self {
-            data: Data::Bytes(bytes),
-            origin: self.origin,
-        }
+        });
+        let origin = self.origin;
+        Self { data, origin }
     }
 }
 

@@ -36,45 +36,18 @@ impl Terminator {
         }
     }
 
-    /// What else belongs to it.
-    pub(super) const fn halves(self) -> Halves {
-        let (before, after) = match self {
+    /// The byte that belongs to a terminator if it comes before the one that ends the line, and the byte that does if it comes
+    /// after. Where there is none, it is one that cannot be there.
+    pub(super) const fn halves(self) -> (u8, u8) {
+        match self {
             Self::Newline | Self::CarriageReturn => (b'\r', b'\n'),
             Self::Byte(byte) => (byte, byte),
-        };
-        Halves { before, after }
+        }
     }
 
     /// Whether a `\n` that comes next belongs to the terminator that `data` ends with.
     pub(super) fn is_half(self, data: &[u8]) -> bool {
         self == Self::CarriageReturn && data.ends_with(b"\r")
-    }
-}
-
-/// What belongs to a terminator besides the byte that ends the line. Where there is nothing, that is a byte that cannot be there.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Halves {
-    before: u8,
-    after: u8,
-}
-
-impl Halves {
-    /// The line between two bytes that end one.
-    #[inline(always)]
-    pub(super) fn strip(self, line: &[u8]) -> &[u8] {
-        match self.strip_start(line) {
-            [line @ .., last] if *last == self.before => line,
-            line => line,
-        }
-    }
-
-    /// What comes after a byte that has ended a line.
-    #[inline(always)]
-    pub(super) fn strip_start(self, line: &[u8]) -> &[u8] {
-        match line {
-            [first, line @ ..] if *first == self.after => line,
-            line => line,
-        }
     }
 }
 

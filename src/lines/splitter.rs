@@ -1,14 +1,12 @@
 //! [`Splitter`]: where in the received bytes the next line ends. Never looks twice for what is not there.
 
-use super::{LineEnd, LineOptions, LongLine, Terminator};
+use super::{Ends, LineEnd, LineOptions, LongLine, Terminator};
 
 /// What is known of the line at the front.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Splitter {
     /// So many bytes hold no terminator.
     clean: usize,
-    /// Of this kind.
-    terminator: Terminator,
     /// The front is the rest of a line that was too long: it is dropped up to its terminator.
     skipping: bool,
     /// The front is a line that is too long, and that has been told.
@@ -20,12 +18,8 @@ pub(crate) struct Splitter {
 /// What to do with the bytes at the front.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// The first `len` bytes are a line, and `skip` bytes after them are its terminator.
-    Line {
-        len: usize,
-        skip: usize,
-        end: LineEnd,
-    },
+    /// So many bytes are a line, and so many after them are its terminator.
+    Line(usize, usize, LineEnd),
     /// So many bytes belong to a line that was too long.
     Drop(usize),
     /// So many bytes belong to a terminator.
@@ -42,6 +36,11 @@ impl Splitter {
         *self = Self::default();
     }
 
+    /// What holds none of one kind of terminator may hold one of another.
+    pub(crate) fn terminator_changed(&mut self) {
+        self.clean = 0;
+    }
+
     /// The front was dropped: it has to be looked at again.
     pub(crate) fn recheck(&mut self) {
         self.clean = 0;
@@ -54,26 +53,31 @@ impl Splitter {
             return Cut::Swallow(n);
         }
         let refused = std::mem::take(&mut self.refused);
-        self.look_for(options.terminator);
-        let found = (options.terminator.find(&data[self.clean..])).map(|at| self.clean + at);
-        self.clean = 0;
-        let Some(at) = found else {
-            return self.unterminated(data, options, eof, refused);
+        let clean = std::mem::take(&mut self.clean);
+        let Some(at) = options.terminator.find(&data[clean..]) else {
+            if self.skipping && !data.is_empty() {
+                return Cut::Drop(data.len());
+            }
+            if data.len() - half(data, options, eof) > options.max_line_length {
+                return self.too_long(data, options, eof, refused);
+            }
+            if eof && !data.is_empty() {
+                return Cut::Line(data.len(), 0, LineEnd::Eof);
+            }
+            self.clean = data.len();
+            return Cut::More;
         };
+        let at = clean + at;
         self.after_return = options.terminator.is_half(&data[..=at]);
         if self.skipping {
             self.skipping = false;
             return Cut::Drop(at + 1);
         }
-        let len = options.terminator.halves().strip(&data[..at]).len();
+        let len = Ends::after(at, options.terminator).strip(&data[..at]).len();
         if len > options.max_line_length {
             return self.too_long(data, options, eof, refused);
         }
-        Cut::Line {
-            len,
-            skip: at + 1 - len,
-            end: LineEnd::Terminator,
-        }
+        Cut::Line(len, at + 1 - len, LineEnd::Terminator)
     }
 
     /// How many bytes of `data` belong to the terminator of the line before; `None` if that line is still being dropped.
@@ -110,20 +114,11 @@ impl Splitter {
 
     /// Where the last line in `data` ends that has a terminator.
     pub(crate) fn last_end(&mut self, data: &[u8], terminator: Terminator) -> Option<usize> {
-        self.look_for(terminator);
         let last = terminator.find_last(&data[self.clean..]);
         let clean = std::mem::replace(&mut self.clean, data.len());
         let end = clean + last? + 1;
         self.clean = 0;
         Some(end)
-    }
-
-    /// What holds none of one kind of terminator may hold one of another.
-    fn look_for(&mut self, terminator: Terminator) {
-        if self.terminator != terminator {
-            self.terminator = terminator;
-            self.clean = 0;
-        }
     }
 
     /// How many bytes at the front belong to a terminator that has already ended a line.
@@ -132,31 +127,6 @@ impl Splitter {
         let hit = std::mem::take(&mut self.after_return) && *first == b'\n';
         self.clean = self.clean.saturating_sub(usize::from(hit));
         usize::from(hit)
-    }
-
-    /// There is no terminator in `data`.
-    fn unterminated(
-        &mut self,
-        data: &[u8],
-        options: &LineOptions,
-        eof: bool,
-        refused: bool,
-    ) -> Cut {
-        if self.skipping && !data.is_empty() {
-            return Cut::Drop(data.len());
-        }
-        if data.len() - half(data, options, eof) > options.max_line_length {
-            return self.too_long(data, options, eof, refused);
-        }
-        if eof && !data.is_empty() {
-            return Cut::Line {
-                len: data.len(),
-                skip: 0,
-                end: LineEnd::Eof,
-            };
-        }
-        self.clean = data.len();
-        Cut::More
     }
 
     /// The line at the front is too long; `refused` if that has been told.
@@ -171,11 +141,7 @@ impl Splitter {
         if options.long_line == LongLine::Fail {
             return self.next(data, options, eof);
         }
-        Cut::Line {
-            len: options.max_line_length,
-            skip: 0,
-            end: LineEnd::Limit,
-        }
+        Cut::Line(options.max_line_length, 0, LineEnd::Limit)
     }
 }
 
@@ -242,7 +208,7 @@ mod tests {
             data.extend_from_slice(piece.unwrap_or_default());
             loop {
                 let taken = match splitter.next(&data, options, piece.is_none()) {
-                    Cut::Line { len, skip, end } => {
+                    Cut::Line(len, skip, end) => {
                         lines.push(Some((data[..len].to_vec(), end)));
                         len + skip
                     }

@@ -322,7 +322,7 @@ impl Pump {
             ..options
         };
         for reader in self.streams.readers_mut() {
-            reader.inbox.end_plain_lines();
+            reader.inbox.line_options_changed();
         }
     }
 
