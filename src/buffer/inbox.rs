@@ -324,10 +324,10 @@ fn caps(limit: Limit) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{collection::vec, prelude::*, sample::select};
 
     use super::*;
-    use crate::lines::LongLine;
+    use crate::lines::{LongLine, Terminator};
 
     fn inbox(bytes: usize, overflow: Overflow) -> Inbox {
         Inbox::new(Limit { bytes, overflow })
@@ -407,9 +407,54 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        /// Line by line, in blocks, and with a look in between.
+        #[test]
+        fn lines_are_the_same_in_whatever_way_they_are_taken(
+            pieces in vec(vec(select(&b"\r\n\r\na"[..]), 0..20), 0..6),
+            ways in vec(0..7, 0..60),
+            terminator in select(vec![
+                Terminator::Newline,
+                Terminator::CarriageReturn,
+                Terminator::Byte(b'a'),
+            ]),
+        ) {
+            let options = LineOptions::default().terminator(terminator);
+            let whole = LineBlock::new(pieces.concat().into(), 0, terminator);
+            let mut inbox = inbox(1000, Overflow::Fail);
+            let mut lines = Vec::new();
+            let take_line = |inbox: &mut Inbox, lines: &mut Vec<_>, eof| {
+                inbox.grant_plain_lines();
+                let line = match inbox.take_plain_line() {
+                    Some(line) => line.to_bytes(),
+                    None => inbox.take_line(&options, eof)?.unwrap().0,
+                };
+                lines.push(line.to_vec());
+                Some(())
+            };
+            let mut pieces = pieces.iter();
+            for way in ways {
+                match way {
+                    0 => _ = feed(&mut inbox, pieces.next().map_or(b"", |piece| piece), 30),
+                    1 => inbox.release(),
+                    2 => _ = inbox.pending(),
+                    3 => {
+                        let block = inbox.take_block(&options, false);
+                        lines.extend(block.iter().flatten().map(<[u8]>::to_vec));
+                    }
+                    _ => _ = take_line(&mut inbox, &mut lines, false),
+                }
+            }
+            pieces.for_each(|piece| _ = feed(&mut inbox, piece, 30));
+            while take_line(&mut inbox, &mut lines, true).is_some() {}
+            prop_assert_eq!(lines, whole.iter().map(<[u8]>::to_vec).collect::<Vec<_>>());
+        }
+    }
+
+    proptest! {
         #[test]
         fn keeps_what_it_says_and_counts_the_rest(
-            data in proptest::collection::vec(any::<u8>(), 0..300),
+            data in vec(any::<u8>(), 0..300),
             limit in 0usize..120,
             chunk in 1usize..50,
             way in 0..3,

@@ -102,14 +102,10 @@ impl Ends {
     #[inline(never)]
     fn look_far(&mut self, bytes: &[u8]) -> Option<()> {
         let rest = bytes.get(self.end..)?;
-        let at = self.terminator.find(rest).unwrap_or(rest.len());
-        self.end += at;
-        if at == 0 || at == rest.len() {
-            return self.look(bytes);
-        }
-        self.end += 1;
-        self.found = 1 << (WINDOW - 1);
-        Some(())
+        let at = self.terminator.find(rest);
+        self.end += at.unwrap_or(rest.len()) + 1;
+        self.found = u64::from(at.is_some()) << (WINDOW - 1);
+        at.map(|_| ())
     }
 }
 
