@@ -186,6 +186,8 @@ impl Drop for Unclaimed {
     }
 }
 
+type Spawn = dyn FnOnce() -> Result<ProcessIo> + Send;
+
 /// The future behind `.await` on a [`Builder`], a [`ProcessIo`] or a [`Pipeline`](crate::Pipeline): spawns, feeds,
 /// collects.
 ///
@@ -194,7 +196,7 @@ impl Drop for Unclaimed {
 #[must_use = "futures do nothing unless polled"]
 pub struct Collect {
     /// What is still to be done.
-    spawn: Option<SyncWrapper<Box<dyn FnOnce() -> Result<ProcessIo> + Send>>>,
+    spawn: Option<SyncWrapper<Box<Spawn>>>,
     /// Boxed, to keep futures that hold this one small.
     io: Option<Box<ProcessIo>>,
 }
