@@ -31,7 +31,7 @@ pub(crate) const SURVIVOR_GRACE: Duration = Duration::from_millis(200);
 pub(crate) const GROWN_PIPE: usize = 256 << 10;
 /// How much a dead child may still have in a pipe that cannot tell: 16 MiB, read whatever [`Drain`] says as long
 /// as it comes without waiting.
-pub(crate) const OWED_UNTOLD: u64 = 16 << 20;
+pub(crate) const ASSUMED_UNREAD_AT_EXIT: u64 = 16 << 20;
 /// Queued input from which [`Sink::poll_ready`](futures::Sink::poll_ready) waits, and up to which an
 /// [`Input`](crate::Input) is read ahead: 64 KiB, what a pipe holds on Linux.
 pub(crate) const OUTBOX_HIGH_WATER: usize = 64 << 10;
@@ -49,9 +49,9 @@ pub(crate) const MAX_TRANSFER: usize = 128 << 10;
 /// As much as [`expect`](crate::ProcessIo::expect) may keep, however low the limit is.
 pub(crate) const MIN_SEARCH: usize = 64 << 10;
 /// Pieces received in a row without a look at the other pipes and the exit.
-pub(crate) const MAX_HASTY: u8 = 16;
+pub(crate) const MAX_FAST_READS: u8 = 16;
 /// Pieces received in a row from one stream before the kernel is asked about the other.
-pub(crate) const MAX_PASSED_OVER: u8 = 4;
+pub(crate) const MAX_MISSED_TURNS: u8 = 4;
 /// Reads or writes done in one poll before the task lets others run.
 pub(crate) const STEPS_PER_POLL: usize = 32;
 /// What one unit of tokio's cooperative budget, of which a task has 128 until it yields, pays for: so many bytes that are

@@ -245,7 +245,7 @@ impl Inbox {
                     self.cut(n);
                     self.kept.count(n);
                 }
-                Cut::Swallow(n) => drop(self.cut(n)),
+                Cut::SkipTerminator(n) => drop(self.cut(n)),
                 Cut::TooLong => return Some(Err(())),
                 Cut::More if more_behind => self.join(),
                 Cut::More => return None,
@@ -260,8 +260,8 @@ impl Inbox {
         self.join();
         let ended = eof || self.kept.has_gap();
         let data = first(&self.front, &self.kept);
-        let (len, swallowed) = self.splitter.next_block(data, options, ended)?;
-        Some(LineBlock::new(self.cut(len), swallowed, options.terminator))
+        let (len, skipped) = self.splitter.next_block(data, options, ended)?;
+        Some(LineBlock::new(self.cut(len), skipped, options.terminator))
     }
 
     fn cut(&mut self, n: usize) -> Bytes {

@@ -28,15 +28,15 @@ use super::{Ends, Terminator};
 pub struct LineBlock {
     bytes: Bytes,
     /// So many bytes at the front belong to the terminator of the line before.
-    swallowed: usize,
+    skipped: usize,
     terminator: Terminator,
 }
 
 impl LineBlock {
-    pub(crate) fn new(bytes: Bytes, swallowed: usize, terminator: Terminator) -> Self {
+    pub(crate) fn new(bytes: Bytes, skipped: usize, terminator: Terminator) -> Self {
         Self {
             bytes,
-            swallowed,
+            skipped,
             terminator,
         }
     }
@@ -58,8 +58,8 @@ impl LineBlock {
     pub fn iter(&self) -> BlockLines<'_> {
         BlockLines {
             bytes: &self.bytes,
-            taken: self.swallowed,
-            ends: Ends::after(self.swallowed, self.terminator),
+            taken: self.skipped,
+            ends: Ends::after(self.skipped, self.terminator),
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) enum Cut {
     /// So many bytes belong to a line that was too long.
     Drop(usize),
     /// So many bytes belong to a terminator.
-    Swallow(usize),
+    SkipTerminator(usize),
     /// A line is too long, and that is an error. It is not taken.
     TooLong,
     /// More is needed.
@@ -49,8 +49,8 @@ impl Splitter {
 
     /// What `data` begins with. The caller does what it says before it asks again.
     pub(crate) fn next(&mut self, data: &[u8], options: &LineOptions, eof: bool) -> Cut {
-        if let n @ 1.. = self.swallow(data) {
-            return Cut::Swallow(n);
+        if let n @ 1.. = self.skip_terminator(data) {
+            return Cut::SkipTerminator(n);
         }
         let refused = std::mem::take(&mut self.refused);
         let clean = std::mem::take(&mut self.clean);
@@ -106,10 +106,10 @@ impl Splitter {
             None => return None,
         };
         let block = &data[..len];
-        let swallowed = self.swallow(block);
+        let skipped = self.skip_terminator(block);
         self.reset();
         self.after_return = options.terminator.is_half(block);
-        Some((len, swallowed)).filter(|_| len > 0)
+        Some((len, skipped)).filter(|_| len > 0)
     }
 
     /// Where the last line in `data` ends that has a terminator.
@@ -122,7 +122,7 @@ impl Splitter {
     }
 
     /// How many bytes at the front belong to a terminator that has already ended a line.
-    fn swallow(&mut self, data: &[u8]) -> usize {
+    fn skip_terminator(&mut self, data: &[u8]) -> usize {
         let Some(first) = data.first() else { return 0 };
         let hit = std::mem::take(&mut self.after_return) && *first == b'\n';
         self.clean = self.clean.saturating_sub(usize::from(hit));
@@ -216,7 +216,7 @@ mod tests {
                         dropped += n;
                         n
                     }
-                    Cut::Swallow(n) => n,
+                    Cut::SkipTerminator(n) => n,
                     Cut::TooLong => {
                         lines.push(None);
                         0

@@ -105,7 +105,7 @@ impl Process for Stages {
         // The group comes last: whoever has left it is known by the stages that are still alive.
         let (mut sent, others) = (Ok(()), self.processes.iter().enumerate());
         for (_, process) in others.filter(|(at, _)| *at != way) {
-            sent = sent.and(send(process, Scope::Strayed));
+            sent = sent.and(send(process, Scope::LeftGroup));
         }
         match self.processes.get(way) {
             Some(process) => sent.and(send(process, Scope::Tree)),

@@ -106,7 +106,7 @@ pub(super) async fn copy_to<W>(io: &mut impl Handle, source: Source, writer: &mu
 where
     W: AsyncWrite + Unpin + ?Sized,
 {
-    let mut copy = Copy::new(io, Way::new(source, writer));
+    let mut copy = Copy::new(io, Destination::new(source, writer));
     poll_fn(|cx| copy.poll(cx)).await
 }
 
@@ -119,11 +119,11 @@ where
     O: AsyncWrite + Unpin + ?Sized,
     E: AsyncWrite + Unpin + ?Sized,
 {
-    let ways = (
-        Way::new(Source::Stdout, stdout),
-        Way::new(Source::Stderr, stderr),
+    let to = (
+        Destination::new(Source::Stdout, stdout),
+        Destination::new(Source::Stderr, stderr),
     );
-    let mut copy = Copy::new(io, ways);
+    let mut copy = Copy::new(io, to);
     poll_fn(|cx| copy.poll(cx)).await
 }
 
@@ -136,7 +136,7 @@ pub(super) async fn splice_to(
         Ok(outlet) => outlet,
         Err(error) => return Err(output_error(io, source, error)),
     };
-    let mut copy = Copy::new(io, Way::new(source, &mut outlet));
+    let mut copy = Copy::new(io, Destination::new(source, &mut outlet));
     poll_fn(|cx| copy.poll_splice(cx)).await?;
     poll_fn(|cx| copy.poll(cx)).await
 }
@@ -146,7 +146,7 @@ fn output_error(io: &mut impl Handle, source: Source, error: io::Error) -> Error
 }
 
 /// What is copied: one stream, or both.
-trait Ways {
+trait Destinations {
     type Copied;
 
     /// Writes what there is; the error of a writer, and of which stream. `None` while more is to come.
@@ -163,43 +163,43 @@ trait Ways {
     fn take(&mut self, source: Source) -> Bytes;
 }
 
-struct Copy<'a, H: Handle, W: Ways> {
+struct Copy<'a, H: Handle, W: Destinations> {
     io: &'a mut H,
-    ways: W,
+    to: W,
 }
 
-impl<'a, H: Handle, W: Ways> Copy<'a, H, W> {
-    fn new(io: &'a mut H, ways: W) -> Self {
-        Self { io, ways }
+impl<'a, H: Handle, W: Destinations> Copy<'a, H, W> {
+    fn new(io: &'a mut H, to: W) -> Self {
+        Self { io, to }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<W::Copied>> {
         loop {
-            match self.ways.poll_write(cx) {
+            match self.to.poll_write(cx) {
                 Ok(Some(copied)) => return Poll::Ready(Ok(copied)),
                 Ok(None) => {}
                 Err((source, error)) => {
                     return Poll::Ready(Err(output_error(self.io, source, error)));
                 }
             }
-            let wants = self.ways.wants();
+            let wants = self.to.wants();
             let (source, received) =
                 ready!((self.io).poll(cx, |pump, turn| poll_copied(pump, turn, wants)))?;
-            self.ways.put(source, received);
+            self.to.put(source, received);
         }
     }
 }
 
-impl<H: Handle> Copy<'_, H, Way<'_, Outlet>> {
+impl<H: Handle> Copy<'_, H, Destination<'_, Outlet>> {
     /// All that can be moved on without copying it here.
     fn poll_splice(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let source = self.ways.source;
+        let source = self.to.source;
         let rest = Wants::only(source, Want::LATER);
         loop {
-            let to = &mut *self.ways.writer;
+            let to = &mut *self.to.writer;
             match (self.io).poll(cx, |pump, turn| poll_splice(pump, turn, source, to)) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
-                Poll::Ready(Ok(n)) => self.ways.copied += n,
+                Poll::Ready(Ok(n)) => self.to.copied += n,
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Err(output_error(self.io, source, error)));
                 }
@@ -216,10 +216,10 @@ impl<H: Handle> Copy<'_, H, Way<'_, Outlet>> {
 }
 
 /// What a writer has not taken stays in the handle.
-impl<H: Handle, W: Ways> Drop for Copy<'_, H, W> {
+impl<H: Handle, W: Destinations> Drop for Copy<'_, H, W> {
     fn drop(&mut self) {
         for source in Source::BOTH {
-            let piece = self.ways.take(source);
+            let piece = self.to.take(source);
             self.io
                 .with(|io| io.pump.reader_mut(source).give_back(piece));
         }
@@ -227,7 +227,7 @@ impl<H: Handle, W: Ways> Drop for Copy<'_, H, W> {
 }
 
 /// From one stream into one writer.
-struct Way<'a, W: ?Sized> {
+struct Destination<'a, W: ?Sized> {
     source: Source,
     writer: &'a mut W,
     /// Received and not yet written.
@@ -238,7 +238,7 @@ struct Way<'a, W: ?Sized> {
     copied: u64,
 }
 
-impl<'a, W: ?Sized> Way<'a, W> {
+impl<'a, W: ?Sized> Destination<'a, W> {
     fn new(source: Source, writer: &'a mut W) -> Self {
         Self {
             source,
@@ -259,7 +259,7 @@ impl<'a, W: ?Sized> Way<'a, W> {
     }
 }
 
-impl<W: AsyncWrite + Unpin + ?Sized> Way<'_, W> {
+impl<W: AsyncWrite + Unpin + ?Sized> Destination<'_, W> {
     /// Writes what there is, until more is wanted or all is done; pending if the writer is slow.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut writer = Pin::new(&mut *self.writer);
@@ -279,14 +279,14 @@ impl<W: AsyncWrite + Unpin + ?Sized> Way<'_, W> {
     }
 }
 
-impl<W: AsyncWrite + Unpin + ?Sized> Ways for Way<'_, W> {
+impl<W: AsyncWrite + Unpin + ?Sized> Destinations for Destination<'_, W> {
     type Copied = u64;
 
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
     ) -> std::result::Result<Option<u64>, (Source, io::Error)> {
-        match Way::poll_write(self, cx) {
+        match Destination::poll_write(self, cx) {
             Poll::Ready(Err(error)) => Err((self.source, error)),
             Poll::Ready(Ok(())) if self.ended => Ok(Some(self.copied)),
             _ => Ok(None),
@@ -312,7 +312,7 @@ impl<W: AsyncWrite + Unpin + ?Sized> Ways for Way<'_, W> {
     }
 }
 
-impl<O, E> Ways for (Way<'_, O>, Way<'_, E>)
+impl<O, E> Destinations for (Destination<'_, O>, Destination<'_, E>)
 where
     O: AsyncWrite + Unpin + ?Sized,
     E: AsyncWrite + Unpin + ?Sized,
@@ -323,8 +323,8 @@ where
         &mut self,
         cx: &mut Context<'_>,
     ) -> std::result::Result<Option<[u64; 2]>, (Source, io::Error)> {
-        let stdout = Ways::poll_write(&mut self.0, cx)?;
-        let stderr = Ways::poll_write(&mut self.1, cx)?;
+        let stdout = Destinations::poll_write(&mut self.0, cx)?;
+        let stderr = Destinations::poll_write(&mut self.1, cx)?;
         Ok(stdout.zip(stderr).map(<[u64; 2]>::from))
     }
 

@@ -453,7 +453,7 @@ async fn until_quiet(
         }
         let silent = last.and_then(|last: Instant| last.checked_add(quiet));
         match silent.into_iter().chain(deadline).min() {
-            Some(next) if alarm.rings(cx, next) => Poll::Ready(Ok(())),
+            Some(next) if alarm.is_elapsed(cx, next) => Poll::Ready(Ok(())),
             _ => Poll::Pending,
         }
     })

@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use tokio::time::Instant;
 
 use super::{Pump, Turn, Wants, read::Reader, tee::Tee};
-use crate::shutdown::{Action, Cause, Descent, Due, Ladder};
+use crate::shutdown::{Action, Cause, Due, Escalation, Ladder};
 
 /// Cuts the run short when it is time, after a last look at what the kernel has. Cheap when there is nothing to see to.
 #[inline]
@@ -17,7 +17,7 @@ pub(super) fn in_time(pump: &mut Pump, turn: &mut Turn<'_, '_>, wants: Wants) {
 
 fn cut_in_time(pump: &mut Pump, turn: &mut Turn<'_, '_>, wants: Wants) {
     let moved = pump.moved();
-    if pump.is_over() || pump.stop.descent.is_some() {
+    if pump.is_over() || pump.stop.escalation.is_some() {
         pump.stop.watch = None;
     }
     let Some(watch) = &mut pump.stop.watch else {
@@ -39,8 +39,8 @@ fn cut_in_time(pump: &mut Pump, turn: &mut Turn<'_, '_>, wants: Wants) {
     let ladder = (pump.stop.watch.take()).map_or_else(Ladder::kill, |watch| watch.ladder);
     if pump.exit.is_running() {
         cut_short(pump, cause);
-        descend_by(pump, ladder);
-        descend(pump, turn);
+        escalate_by(pump, ladder);
+        escalate(pump, turn);
     } else {
         pump.kill_leftovers();
         // The child has done its part, unless there is no room for what it wrote.
@@ -64,19 +64,19 @@ fn is_held_back(pump: &Pump, wants: Wants) -> bool {
         |(reader, want): (&Reader, _)| reader.is_held_back(want) || reader.is_put_off(want);
     let mut streams = pump.streams.readers().zip(wants.of_all());
     streams.any(is_held_back)
-        || pump.streams.tees().any(Tee::is_owed)
-        || pump.streams.is_copy_owed()
+        || pump.streams.tees().any(Tee::is_unfinished)
+        || pump.streams.is_copy_unfinished()
 }
 
-pub(super) fn descend_by(pump: &mut Pump, ladder: Ladder) {
+pub(super) fn escalate_by(pump: &mut Pump, ladder: Ladder) {
     pump.guard.stopping = true;
     let is_of_system = pump.guard.control.id().is_some();
-    let descent = Descent::new(ladder, is_of_system, Instant::now());
-    pump.stop.descent = Some(Box::new(descent));
+    let escalation = Escalation::new(ladder, is_of_system, Instant::now());
+    pump.stop.escalation = Some(Box::new(escalation));
 }
 
 /// Takes the steps that are due, until the child has exited and nothing of its tree is alive; whether anything changed.
-pub(super) fn descend(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> bool {
+pub(super) fn escalate(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> bool {
     let mut changed = false;
     while pump.stop.is_stopping() {
         let exited = !pump.exit.is_running();
@@ -86,13 +86,13 @@ pub(super) fn descend(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> bool {
             changed = true;
             break;
         }
-        let Some(descent) = &mut pump.stop.descent else {
+        let Some(escalation) = &mut pump.stop.escalation else {
             break;
         };
         let now = Instant::now();
-        match descent.due(now, exited) {
+        match escalation.due(now, exited) {
             Due::Nothing => {
-                match descent.next(now, exited) {
+                match escalation.next(now, exited) {
                     // It has become time meanwhile.
                     Some(next) if turn.is_due(next) => continue,
                     _ => break,
@@ -100,8 +100,8 @@ pub(super) fn descend(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> bool {
             }
             Due::Step(action) => {
                 if let Err(error) = take_step(pump, turn, action) {
-                    if let Some(descent) = &mut pump.stop.descent {
-                        descent.undeliverable(error);
+                    if let Some(escalation) = &mut pump.stop.escalation {
+                        escalation.undeliverable(error);
                     }
                 }
             }
@@ -151,8 +151,8 @@ fn take_step(
 
 /// The child has exited, and nothing of its tree is left, or nothing that can be killed.
 fn end(pump: &mut Pump) {
-    if let Some(descent) = &mut pump.stop.descent {
-        descent.end(Instant::now());
+    if let Some(escalation) = &mut pump.stop.escalation {
+        escalation.end(Instant::now());
     }
     pump.guard.stopping = false;
     // There is no reader any more. Not every platform says so of a write that is under way.
@@ -167,8 +167,8 @@ fn end(pump: &mut Pump) {
 /// The time after the kill is up. The last look at the tree may have been long ago.
 fn end_after_all(pump: &mut Pump) {
     let alive = pump.guard.control.process().is_tree_alive();
-    if let Some(descent) = &mut pump.stop.descent {
-        descent.set_survivors(alive);
+    if let Some(escalation) = &mut pump.stop.escalation {
+        escalation.set_survivors(alive);
     }
     end(pump);
 }
@@ -181,7 +181,7 @@ fn give_up(pump: &mut Pump, turn: &mut Turn<'_, '_>) {
         pump.streams.readers_mut().for_each(Reader::note_exit);
         return end_after_all(pump);
     }
-    let refused = (pump.stop.descent.as_ref()).and_then(|descent| descent.refusal());
+    let refused = (pump.stop.escalation.as_ref()).and_then(|escalation| escalation.refusal());
     pump.exit.give_up(match refused {
         Some(kind) => io::Error::new(kind, "it could not be killed"),
         None => io::Error::other("it was killed, and has not exited"),

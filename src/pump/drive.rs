@@ -34,7 +34,7 @@ fn drive_on<T>(
     }
     for _ in 0..STEPS_PER_POLL {
         let mut moved = pump.step(turn, wants);
-        moved |= cut::descend(pump, turn);
+        moved |= cut::escalate(pump, turn);
         // What `ready` has written is a sign of life too.
         moved |= turn.take_wrote() && pump.stop.watch.is_some();
         if !moved {
@@ -43,7 +43,7 @@ fn drive_on<T>(
             }
             return match turn.take_wake_at() {
                 // It has become time meanwhile.
-                Some(at) if pump.alarm.rings(turn.cx, at) => turn.again(),
+                Some(at) if pump.alarm.is_elapsed(turn.cx, at) => turn.again(),
                 _ => Poll::Pending,
             };
         }

@@ -51,7 +51,7 @@ pub(super) enum Flow {
     /// All have ended.
     Closed,
     /// Something that the child itself wrote may still be in a pipe.
-    Owing,
+    Unread,
     /// Something just came, or could have come if there had been room.
     Busy,
     /// Nothing there.
@@ -177,7 +177,7 @@ impl Exit {
         };
         match (flow, self.drain) {
             (Flow::Closed, _) => true,
-            (Flow::Owing, _) | (_, Drain::UntilEof) => false,
+            (Flow::Unread, _) | (_, Drain::UntilEof) => false,
             (_, Drain::Immediate) => true,
             (_, Drain::Linger { idle, cap }) => {
                 if flow == Flow::Busy {
@@ -224,7 +224,7 @@ mod tests {
         let process: Arc<dyn Process> = Arc::new(Exits(Some(exit_status(3))));
         let control = Control::new(Arc::clone(&process), None, Secrets::default());
         let mut exit = Exit::new(&control, drain, Vec::new());
-        let flows = [Flow::Closed, Flow::Owing, Flow::Busy, Flow::Silent];
+        let flows = [Flow::Closed, Flow::Unread, Flow::Busy, Flow::Silent];
         assert!(exit.is_running());
         assert_eq!(
             flows.map(|flow| exit.is_drained(&mut turn, flow)),

@@ -9,7 +9,7 @@
 //! | `turn` | `Turn`: one poll, and when the next has to be |
 //! | `write` | `Writer`: empties the outbox into stdin |
 //! | `read` | `Reader`: fills an inbox from a stream; `Want`: how far |
-//! | `tee` | `Tee`: what one stage writes for the next, and is copied on the way; `Way`: where a copy goes |
+//! | `tee` | `Tee`: what one stage writes for the next, and is copied on the way; `Destination`: where a copy goes |
 //! | `streams` | `Streams`: all that comes out, and whose turn it is |
 //! | `exit` | `Exit`: watches the process and decides when the run is over |
 //! | `stop` | `Stop`: whether the run is to end early, and how far that is |

@@ -82,7 +82,7 @@ pub(crate) fn poll_shutdown(
         pump.stop.watch = None;
         pump.stop.shut_down = true;
         if pump.exit.is_running() {
-            cut::descend_by(pump, ladder);
+            cut::escalate_by(pump, ladder);
         } else {
             pump.exit.bound_drain();
         }
@@ -91,11 +91,11 @@ pub(crate) fn poll_shutdown(
         if !pump.is_settled() {
             return None;
         }
-        let report = pump.status().map(|status| match &pump.stop.descent {
-            Some(descent) => descent.report(status),
+        let report = pump.status().map(|status| match &pump.stop.escalation {
+            Some(escalation) => escalation.report(status),
             None => Report::new(status),
         });
-        if pump.stop.descent.is_none() {
+        if pump.stop.escalation.is_none() {
             pump.kill_leftovers();
         }
         // Also if there is no room for what is left: it may never be received.
@@ -106,10 +106,10 @@ pub(crate) fn poll_shutdown(
 
 /// Goes to the last step of a shutdown at once.
 pub(crate) fn abort_shutdown(pump: &mut Pump) {
-    if let Some(descent) = &mut pump.stop.descent {
-        descent.hurry();
+    if let Some(escalation) = &mut pump.stop.escalation {
+        escalation.hurry();
     }
-    cut::descend(
+    cut::escalate(
         pump,
         &mut Turn::now(&mut Context::from_waker(Waker::noop())),
     );

@@ -9,12 +9,13 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::tee::Way;
+use super::tee::Destination;
 use crate::{
     buffer::{Inbox, Tail},
     event::Source,
     limits::{
-        FULL_PIPE, GROWN_PIPE, Limit, MAX_TRANSFER, MIN_READ, MIN_SEARCH, OWED_UNTOLD, Overflow,
+        ASSUMED_UNREAD_AT_EXIT, FULL_PIPE, GROWN_PIPE, Limit, MAX_TRANSFER, MIN_READ, MIN_SEARCH,
+        Overflow,
     },
     lines::{LineBlock, LineOptions},
     sys::{BorrowedDescriptor, Outlet, OwnedDescriptor},
@@ -158,14 +159,14 @@ pub(crate) struct Reader {
     /// Grows while reads are filled, so that an idle stream needs little and a busy one few calls.
     next_read: usize,
     /// Bytes that were in the pipe when the child's exit was seen and have not been read yet, those may be
-    /// the child's own, and one more for the look that finds what is behind them. [`OWED_UNTOLD`] where that
+    /// the child's own, and one more for the look that finds what is behind them. [`ASSUMED_UNREAD_AT_EXIT`] where that
     /// cannot be told.
-    owed: u64,
+    unread_at_exit: u64,
     /// Bytes read so far, and when the first was.
     received: u64,
     first: Option<Instant>,
     /// Where all that is read is written too, if it is. No other piece is read before it has the last one.
-    copy: Option<Box<Way>>,
+    copy: Option<Box<Destination>>,
     /// Why that failed, until it is told.
     copy_error: Option<io::Error>,
 }
@@ -179,7 +180,7 @@ impl Reader {
             inbox: Inbox::new(limit),
             tail: None,
             next_read: MIN_READ,
-            owed: 0,
+            unread_at_exit: 0,
             received: 0,
             first: None,
             copy: None,
@@ -194,12 +195,12 @@ impl Reader {
 
     /// All that is read is written to `to` as well.
     pub(super) fn set_copy(&mut self, to: WriteEnd) {
-        self.copy = Some(Box::new(Way::new(to)));
+        self.copy = Some(Box::new(Destination::new(to)));
     }
 
     /// The copy does not have all that has been read.
-    pub(super) fn is_copy_owed(&self) -> bool {
-        (self.copy.as_ref()).is_some_and(|copy| copy.is_owed(self.end.is_some()))
+    pub(super) fn is_copy_unfinished(&self) -> bool {
+        (self.copy.as_ref()).is_some_and(|copy| copy.is_unfinished(self.end.is_some()))
     }
 
     /// The copy gets no more.
@@ -256,8 +257,8 @@ impl Reader {
         self.is_eof() && std::mem::take(&mut self.end_untold)
     }
 
-    pub(super) fn is_owed(&self) -> bool {
-        self.end.is_some() && self.owed > 0
+    pub(super) fn has_unread(&self) -> bool {
+        self.end.is_some() && self.unread_at_exit > 0
     }
 
     /// As much is kept as is wanted.
@@ -287,7 +288,7 @@ impl Reader {
 
     /// Something that the child wrote stays in the pipe, for it is not wanted yet.
     pub(super) fn is_put_off(&self, want: Want) -> bool {
-        want.when == When::Later && self.is_owed()
+        want.when == When::Later && self.has_unread()
     }
 
     /// Reading has stopped because there is no room.
@@ -319,7 +320,7 @@ impl Reader {
     /// Nothing more is read, and the copy gets its end.
     pub(crate) fn end(&mut self) {
         self.end = None;
-        self.owed = 0;
+        self.unread_at_exit = 0;
     }
 
     /// Nothing more is read, nor copied.
@@ -371,7 +372,9 @@ impl Reader {
     /// The child has exited: remembers how much of its output is still in the pipe.
     pub(super) fn note_exit(&mut self) {
         if let Some(end) = &self.end {
-            self.owed = end.buffered().map_or(OWED_UNTOLD, |bytes| bytes + 1);
+            self.unread_at_exit = end
+                .buffered()
+                .map_or(ASSUMED_UNREAD_AT_EXIT, |bytes| bytes + 1);
         }
     }
 
@@ -410,7 +413,7 @@ impl Reader {
                 Ok(Step::Moved)
             }
             Poll::Pending => {
-                self.owed = 0;
+                self.unread_at_exit = 0;
                 self.inbox.release();
                 Ok(Step::Quiet)
             }
@@ -483,7 +486,7 @@ impl Reader {
             self.first = Some(Instant::now());
         }
         self.received += n as u64;
-        self.owed = self.owed.saturating_sub(n as u64);
+        self.unread_at_exit = self.unread_at_exit.saturating_sub(n as u64);
         if let (FULL_PIPE.., Some(end)) = (n, &mut self.end) {
             end.grow();
         }
@@ -500,7 +503,7 @@ impl Reader {
 }
 
 /// Gives a piece that has just been read to the copy, and to the tail, if there are such.
-fn copy(copy: &mut Option<Box<Way>>, tail: Option<&Tail>, piece: &[u8]) {
+fn copy(copy: &mut Option<Box<Destination>>, tail: Option<&Tail>, piece: &[u8]) {
     if piece.is_empty() {
         return;
     }

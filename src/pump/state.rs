@@ -21,7 +21,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     event::{Recv, Source},
-    limits::{DEFAULT_DRAIN_IDLE, Drain, Limit, Limits, MAX_HASTY, STEPS_PER_POLL},
+    limits::{DEFAULT_DRAIN_IDLE, Drain, Limit, Limits, MAX_FAST_READS, STEPS_PER_POLL},
     lines::LineOptions,
     output::Output,
     report::Report,
@@ -49,7 +49,7 @@ pub struct Pump {
     /// A task waits for room where output is kept.
     pub(super) waits_for_room: bool,
     /// How many pieces were received in a row without a look at anything else, and which stream has just been found empty so.
-    hasty: u8,
+    fast_reads: u8,
     empty: Option<Source>,
     /// A pipe was still open when the run was over.
     pub(super) pipes_held: bool,
@@ -81,7 +81,7 @@ impl Pump {
             charge: Charge::default(),
             news: false,
             waits_for_room: false,
-            hasty: 0,
+            fast_reads: 0,
             empty: None,
             pipes_held: false,
             elapsed: None,
@@ -101,7 +101,7 @@ impl Pump {
 
     /// Moves everything once, as far as is wanted of the streams; whether anything moved.
     pub(super) fn step(&mut self, turn: &mut Turn<'_, '_>, wants: Wants) -> bool {
-        self.hasty = 0;
+        self.fast_reads = 0;
         let mut moved = self.writer.step(turn, &mut self.untold) == Step::Moved;
         if !self.exit.is_over() {
             moved |= self.receive(turn, wants);
@@ -131,8 +131,8 @@ impl Pump {
         self.give_up_late_copies(turn);
         let untold = &mut self.untold;
         let step = self.streams.step(turn, wants, empty, ask, untold);
-        let flow = if self.is_owed(wants) {
-            Flow::Owing
+        let flow = if self.has_unread(wants) {
+            Flow::Unread
         } else if self.streams.is_closed() {
             Flow::Closed
         } else if step == Step::Quiet {
@@ -157,18 +157,18 @@ impl Pump {
 
     /// Something that the child wrote is still in a pipe, and will be read. When the run was cut short nothing is waited for
     /// that there is no room for.
-    fn is_owed(&self, wants: Wants) -> bool {
+    fn has_unread(&self, wants: Wants) -> bool {
         let cut = self.stop.is_cut();
-        let copied = cut || self.stop.shut_down || !self.streams.tees().any(Tee::is_owed);
+        let copied = cut || self.stop.shut_down || !self.streams.tees().any(Tee::is_unfinished);
         let read = (self.streams.readers().zip(wants.of_all()))
-            .all(|(reader, want)| !reader.is_owed() || (cut && reader.is_held_back(want)));
-        !(copied && read) || self.streams.is_copy_owed()
+            .all(|(reader, want)| !reader.has_unread() || (cut && reader.is_held_back(want)));
+        !(copied && read) || self.streams.is_copy_unfinished()
     }
 
     /// A run that was cut short, or shut down, waits for what its output is copied to for a moment after the exit only.
     fn give_up_late_copies(&mut self, turn: &mut Turn<'_, '_>) {
         let ended = self.stop.is_cut() || self.stop.shut_down;
-        if !ended || self.exit.is_running() || !self.streams.is_copy_owed() {
+        if !ended || self.exit.is_running() || !self.streams.is_copy_unfinished() {
             return;
         }
         let until = (self.exit.seen).and_then(|seen| seen.checked_add(DEFAULT_DRAIN_IDLE));
@@ -409,10 +409,13 @@ impl Pump {
     /// Reads a piece of `source` and leaves all else alone, for that has to move only when there is nothing to read here; whether
     /// anything came. Not for ever, though: the exit has to be seen also while a descendant keeps writing.
     fn read_ahead(&mut self, turn: &mut Turn<'_, '_>, source: Source) -> bool {
-        if self.hasty == MAX_HASTY || !self.exit.is_running() || self.untold.stopped.is_some() {
+        if self.fast_reads == MAX_FAST_READS
+            || !self.exit.is_running()
+            || self.untold.stopped.is_some()
+        {
             return false;
         }
-        self.hasty += 1;
+        self.fast_reads += 1;
         let reader = self.streams.get_mut(source);
         match reader.poll_step(turn.cx, Want::PIECE, turn.is_now()) {
             Ok(Step::Moved) => true,
@@ -624,8 +627,8 @@ impl Pump {
     /// How the child was stopped, if it was and that is over.
     pub(super) fn report(&self) -> Option<Report> {
         let status = self.exit.status?;
-        match &self.stop.descent {
-            Some(descent) => (descent.is_ended()).then(|| descent.report(status)),
+        match &self.stop.escalation {
+            Some(escalation) => (escalation.is_ended()).then(|| escalation.report(status)),
             None => (self.stop.cause.is_some() || self.stop.shut_down).then(|| Report::new(status)),
         }
     }

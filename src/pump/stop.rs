@@ -6,14 +6,14 @@ use tokio::time::Instant;
 
 use super::{Turn, turn::after};
 use crate::{
-    shutdown::{Cause, Descent, Watch},
+    shutdown::{Cause, Escalation, Watch},
     signal::Signal,
     transport::Process,
 };
 
 /// Whether the run is to end early, and how far that is.
 ///
-/// | state | `watch` | `descent` | `cause` |
+/// | state | `watch` | `escalation` | `cause` |
 /// |---|---|---|---|
 /// | nothing is to end it, or only in time | as the user wants | none | none |
 /// | its time was up, and the child ran | none | on the ladder, and then at its end | why |
@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct Stop {
     /// Gone once it has done its work.
     pub(super) watch: Option<Box<Watch>>,
-    pub(super) descent: Option<Box<Descent>>,
+    pub(super) escalation: Option<Box<Escalation>>,
     /// Why it was cut short.
     pub(super) cause: Option<Cause>,
     pub(super) shut_down: bool,
@@ -35,16 +35,16 @@ pub(super) struct Stop {
 impl Stop {
     /// The child or its tree is on a ladder.
     pub(super) fn is_stopping(&self) -> bool {
-        (self.descent.as_ref()).is_some_and(|descent| !descent.is_ended())
+        (self.escalation.as_ref()).is_some_and(|escalation| !escalation.is_ended())
     }
 
     /// The run is or was stopped. Nothing is waited for that there is no room for.
     pub(super) fn is_cut(&self) -> bool {
-        self.cause.is_some() || self.descent.is_some()
+        self.cause.is_some() || self.escalation.is_some()
     }
 
     pub(super) fn has_survivors(&self) -> bool {
-        (self.descent.as_ref()).is_some_and(|descent| descent.has_survivors())
+        (self.escalation.as_ref()).is_some_and(|escalation| escalation.has_survivors())
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     buffer::Tail,
     event::Source,
-    limits::{Limit, Limits, MAX_PASSED_OVER},
+    limits::{Limit, Limits, MAX_MISSED_TURNS},
     output::StageOutput,
     secrets::Secrets,
     transport::{Control, Process, ReadEnd, StageParts, WriteEnd},
@@ -28,7 +28,7 @@ pub(crate) struct Streams {
     /// Whose turn it is when several have something.
     turn: usize,
     /// How many times in a row the one whose turn it was had nothing.
-    passed_over: u8,
+    missed_turns: u8,
 }
 
 /// What is kept of a stream.
@@ -81,7 +81,7 @@ impl Streams {
             stderr: Reader::new(stderr, limit).with_tail(tail.clone()),
             stages: stages.into_iter().map(stage).collect(),
             turn: 0,
-            passed_over: 0,
+            missed_turns: 0,
         }
     }
 
@@ -118,8 +118,8 @@ impl Streams {
     }
 
     /// A copy does not have all that has been read.
-    pub(super) fn is_copy_owed(&self) -> bool {
-        self.readers().any(Reader::is_copy_owed)
+    pub(super) fn is_copy_unfinished(&self) -> bool {
+        self.readers().any(Reader::is_copy_unfinished)
     }
 
     /// Why something could not be copied, once: of which stage it was if that is not the last, of which stream, and why.
@@ -216,8 +216,8 @@ impl Streams {
 
     /// A task that never has to wait keeps the reactor from telling about the stream whose turn it is: it is asked now and then.
     pub(super) fn give_turn(&mut self, untold: &mut Untold) {
-        if self.passed_over >= MAX_PASSED_OVER {
-            self.passed_over = 0;
+        if self.missed_turns >= MAX_MISSED_TURNS {
+            self.missed_turns = 0;
             if let (Err(error), 0..2) = (self.reader_mut(self.turn).try_piece(), self.turn) {
                 untold.read[self.turn] = Some(error);
             }
@@ -235,9 +235,9 @@ impl Streams {
 
     /// The stream `at` has had something: next it is another's turn.
     pub(super) fn end_turn(&mut self, at: usize) {
-        self.passed_over = match at == self.turn {
+        self.missed_turns = match at == self.turn {
             true => 0,
-            false => self.passed_over + 1,
+            false => self.missed_turns + 1,
         };
         self.turn = (at + 1) % (2 + self.stages.len());
     }

@@ -18,14 +18,14 @@ pub(super) struct Tee {
     /// Gone at end-of-file, and when the next stage reads no more, so that the one before it is told.
     from: Option<ReadEnd>,
     buffer: BytesMut,
-    next: Way,
-    copy: Way,
+    next: Destination,
+    copy: Destination,
     /// Bytes taken so far.
     taken: u64,
 }
 
 /// One of the ways on.
-pub(super) struct Way {
+pub(super) struct Destination {
     /// Gone once all is through, or when no more is taken.
     end: Option<WriteEnd>,
     left: Bytes,
@@ -38,8 +38,8 @@ impl Tee {
         Self {
             from: Some(parts.from),
             buffer: BytesMut::new(),
-            next: Way::new(parts.next),
-            copy: Way::new(parts.copy),
+            next: Destination::new(parts.next),
+            copy: Destination::new(parts.copy),
             taken: 0,
         }
     }
@@ -54,8 +54,8 @@ impl Tee {
     }
 
     /// The copy does not have all that has been taken.
-    pub(super) fn is_owed(&self) -> bool {
-        self.copy.is_owed(!self.is_closed())
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.copy.is_unfinished(!self.is_closed())
     }
 
     /// The run is over.
@@ -125,7 +125,7 @@ impl Tee {
     }
 }
 
-impl Way {
+impl Destination {
     pub(super) fn new(end: WriteEnd) -> Self {
         Self {
             end: Some(end),
@@ -151,7 +151,7 @@ impl Way {
     }
 
     /// It does not have all that was given, nor, unless there will be `more`, its end.
-    pub(super) fn is_owed(&self, more: bool) -> bool {
+    pub(super) fn is_unfinished(&self, more: bool) -> bool {
         self.end.is_some() && (!more || self.unflushed || self.is_behind())
     }
 
@@ -230,7 +230,7 @@ mod tests {
                 }
             })
             .await;
-            assert!(tee.is_closed() && !tee.is_owed());
+            assert!(tee.is_closed() && !tee.is_unfinished());
             let expected = Some(kind).filter(|kind| *kind != io::ErrorKind::BrokenPipe);
             assert_eq!(told, Vec::from_iter(expected));
         }

@@ -13,7 +13,7 @@ pub(crate) struct Alarm(Option<(Option<Id>, Pin<Box<Sleep>>)>);
 
 impl Alarm {
     /// Whether it is time. If not, the task is woken then.
-    pub(crate) fn rings(&mut self, cx: &mut Context<'_>, at: Instant) -> bool {
+    pub(crate) fn is_elapsed(&mut self, cx: &mut Context<'_>, at: Instant) -> bool {
         // The timer knows only what the runtime has told it, and a busy task never lets it.
         if Instant::now() >= at {
             return true;

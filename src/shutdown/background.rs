@@ -13,7 +13,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Action, Descent, Due, Ladder};
+use super::{Action, Due, Escalation, Ladder};
 use crate::{
     signal::Signal,
     sys,
@@ -44,18 +44,18 @@ struct Shared {
 struct Stopping {
     control: Control,
     process: Arc<dyn Process>,
-    descent: Descent,
+    escalation: Escalation,
     exited: bool,
 }
 
 /// Stops a child by the steps of `ladder`. What is due at once is done before this returns.
 pub(super) fn shut_down(control: Control, ladder: Ladder) {
     let process = Arc::clone(control.process());
-    let descent = Descent::new(ladder, process.id().is_some(), now());
+    let escalation = Escalation::new(ladder, process.id().is_some(), now());
     let mut stopping = Stopping {
         control,
         process,
-        descent,
+        escalation,
         exited: false,
     };
     if stopping.is_over_at_once() || stopping.advance() {
@@ -93,7 +93,7 @@ impl Stopping {
             if exited && !self.process.is_tree_alive() {
                 return true;
             }
-            let sent = match self.descent.due(now, exited) {
+            let sent = match self.escalation.due(now, exited) {
                 Due::Nothing => return false,
                 Due::Failure => return true,
                 // The drop does this.
@@ -110,13 +110,13 @@ impl Stopping {
                 }
             };
             if let Err(error) = sent {
-                self.descent.undeliverable(error.kind());
+                self.escalation.undeliverable(error.kind());
             }
         }
     }
 
     fn next(&self) -> Option<Instant> {
-        self.descent.next(now(), self.exited)
+        self.escalation.next(now(), self.exited)
     }
 }
 

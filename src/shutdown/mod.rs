@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `ladder` | [`Ladder`], the steps by which a child is asked to end, then made to |
 //! | `watch` | `Watch`: deadline, silence, cancellation |
-//! | `descent` | `Descent`: where on a ladder a run is |
+//! | `escalation` | `Escalation`: the progress of a stop sequence |
 //! | `alarm` | `Alarm`: a timer that is set again and again |
 //! | `guard` | `Guard`: releases the process, in the end or on drop |
 //! | `on_drop` | [`OnDrop`]: what becomes of a child that is dropped |
@@ -14,14 +14,14 @@
 
 mod alarm;
 mod background;
-mod descent;
+mod escalation;
 mod guard;
 mod ladder;
 mod on_drop;
 mod watch;
 
 pub(crate) use alarm::Alarm;
-pub(crate) use descent::{Descent, Due};
+pub(crate) use escalation::{Due, Escalation};
 pub(crate) use guard::Guard;
 pub(crate) use ladder::Action;
 pub use ladder::Ladder;

@@ -192,5 +192,5 @@ pub(crate) enum Scope {
     /// live descendants.
     Tree,
     /// Those of its tree that are not in the group that it was started in.
-    Strayed,
+    LeftGroup,
 }

@@ -317,7 +317,7 @@ impl Process {
         }
         let sent = match scope {
             Scope::Tree => self.signal_group(state, number),
-            _ => self.signal_strayed(state, number),
+            _ => self.signal_left_group(state, number),
         };
         if !kill {
             let group = state.kept_group(self.pid);
@@ -342,15 +342,15 @@ impl Process {
         if state.is_reaped() {
             return self.signal_led_group(number);
         }
-        let strayed = self.signal_strayed(state, number);
+        let left_group = self.signal_left_group(state, number);
         match state.kept_group(self.pid) {
-            Some(group) => self.to_group(group, number, state).and(strayed),
-            None => strayed,
+            Some(group) => self.to_group(group, number, state).and(left_group),
+            None => left_group,
         }
     }
 
     /// A child may have left its group, or share ours, and may lead another, whose id is its own.
-    fn signal_strayed(&self, state: &State, number: i32) -> Result<(), Errno> {
+    fn signal_left_group(&self, state: &State, number: i32) -> Result<(), Errno> {
         if state.is_reaped() {
             return Ok(());
         }

@@ -31,7 +31,7 @@ struct Reaper {
     adopted: Vec<Box<dyn Orphan>>,
     running: bool,
     /// Wakes the thread. Without it, as when descriptors have run out, the thread looks from time to time.
-    bell: Option<OwnedFd>,
+    wake_tx: Option<OwnedFd>,
     /// Of the process that the thread is in: a copy made by `fork(2)` has neither the thread nor the children.
     generation: u32,
 }
@@ -54,9 +54,9 @@ pub(super) fn adopt(mut orphan: impl Orphan + 'static) {
     }
     let mut reaper = lock();
     reaper.adopted.push(Box::new(orphan));
-    if let (true, Some(bell)) = (reaper.running, &reaper.bell) {
+    if let (true, Some(wake_tx)) = (reaper.running, &reaper.wake_tx) {
         // A full pipe wakes the thread just as well.
-        let _ = write(bell, &[0]);
+        let _ = write(wake_tx, &[0]);
     }
     reaper.start();
 }
@@ -73,7 +73,7 @@ impl Reaper {
         Self {
             adopted: Vec::new(),
             running: false,
-            bell: None,
+            wake_tx: None,
             generation,
         }
     }
@@ -82,18 +82,18 @@ impl Reaper {
         if self.running {
             return;
         }
-        let (ear, bell) = bell().unzip();
+        let (wake_rx, wake_tx) = wake_tx().unzip();
         // Where there is no thread to be had what was adopted stays in the list for the next attempt.
         self.running = thread::Builder::new()
             .name("process-io-reaper".into())
-            .spawn(move || run(ear))
+            .spawn(move || run(wake_rx))
             .is_ok();
-        self.bell = bell.filter(|_| self.running);
+        self.wake_tx = wake_tx.filter(|_| self.running);
         STARVED.store(!self.running, Ordering::Relaxed);
     }
 }
 
-fn run(ear: Option<OwnedFd>) {
+fn run(wake_rx: Option<OwnedFd>) {
     let mut orphans = Vec::new();
     let mut pause = LOOK.0;
     loop {
@@ -108,12 +108,12 @@ fn run(ear: Option<OwnedFd>) {
             let mut reaper = lock();
             if reaper.adopted.is_empty() {
                 reaper.running = false;
-                reaper.bell = None;
+                reaper.wake_tx = None;
                 return;
             }
             continue;
         }
-        sleep(&orphans, ear.as_ref(), pause);
+        sleep(&orphans, wake_rx.as_ref(), pause);
         pause = (pause * 2).min(LOOK.1);
     }
 }
@@ -126,14 +126,14 @@ fn lock() -> MutexGuard<'static, Reaper> {
     reaper
 }
 
-/// Until a child exits or the bell rings; no longer than `pause` where one of them has no descriptor.
-fn sleep(orphans: &[Box<dyn Orphan>], ear: Option<&OwnedFd>, pause: Duration) {
+/// Until a child exits or the wake_tx rings; no longer than `pause` where one of them has no descriptor.
+fn sleep(orphans: &[Box<dyn Orphan>], wake_rx: Option<&OwnedFd>, pause: Duration) {
     let mut fds: Vec<PollFd<'_>> = (orphans.iter())
         .filter_map(|orphan| orphan.descriptor())
         // That of a child whose tracer has not been told of its exit is readable, though it cannot be reaped: then it has to be
         // looked at from time to time, as what has none.
         .filter(|fd| !is_ready(*fd, PollFlags::IN))
-        .chain(ear.map(AsFd::as_fd))
+        .chain(wake_rx.map(AsFd::as_fd))
         .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
         .collect();
     let pause = Timespec::try_from(pause).ok();
@@ -141,14 +141,14 @@ fn sleep(orphans: &[Box<dyn Orphan>], ear: Option<&OwnedFd>, pause: Duration) {
     if poll(&mut fds, if complete { None } else { pause.as_ref() }).is_err() {
         thread::sleep(LOOK.0);
     }
-    if let Some(ear) = ear {
-        let _ = read(ear, &mut [0; 64]);
+    if let Some(wake_rx) = wake_rx {
+        let _ = read(wake_rx, &mut [0; 64]);
     }
 }
 
-fn bell() -> Option<(OwnedFd, OwnedFd)> {
-    let (ear, bell) = pipe().ok()?;
-    ioctl_fionbio(&ear, true).ok()?;
-    ioctl_fionbio(&bell, true).ok()?;
-    Some((ear, bell))
+fn wake_tx() -> Option<(OwnedFd, OwnedFd)> {
+    let (wake_rx, wake_tx) = pipe().ok()?;
+    ioctl_fionbio(&wake_rx, true).ok()?;
+    ioctl_fionbio(&wake_tx, true).ok()?;
+    Some((wake_rx, wake_tx))
 }

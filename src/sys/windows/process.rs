@@ -109,8 +109,8 @@ impl Process {
             return Ok(());
         }
         // No process leaves a job, but each child leads a group of the console.
-        let strayed = scope == Scope::Strayed && self.job.is_some();
-        if strayed && (self.leads || number == Signal::KILL.as_raw()) {
+        let left_group = scope == Scope::LeftGroup && self.job.is_some();
+        if left_group && (self.leads || number == Signal::KILL.as_raw()) {
             return Ok(());
         }
         match Signal::from_raw(number) {

@@ -1,4 +1,4 @@
-//! [`Descent`]: where on a [`Ladder`] a run is.
+//! [`Escalation`]: where on a [`Ladder`] a run is.
 
 use std::{io, process::ExitStatus, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
 /// The time after the last step, the kill, is real time where it is the system that is waited for, so that a paused clock does
 /// not end it.
 #[derive(Debug)]
-pub(crate) struct Descent {
+pub(crate) struct Escalation {
     rest: std::vec::IntoIter<(Action, Duration)>,
     taken: Vec<Taken>,
     began: Instant,
@@ -36,7 +36,7 @@ pub(crate) struct Descent {
     survivors: bool,
 }
 
-/// What a descent asks for.
+/// What an escalation asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Due {
     /// This step is to be taken now.
@@ -47,7 +47,7 @@ pub(crate) enum Due {
     Failure,
 }
 
-impl Descent {
+impl Escalation {
     /// `is_of_system`: the child is a process of this machine.
     pub(crate) fn new(ladder: Ladder, is_of_system: bool, now: Instant) -> Self {
         Self {
@@ -183,9 +183,9 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn begin(ladder: Ladder) -> (Descent, Instant) {
+    fn begin(ladder: Ladder) -> (Escalation, Instant) {
         let now = Instant::now();
-        (Descent::new(ladder, false, now), now)
+        (Escalation::new(ladder, false, now), now)
     }
 
     fn asks() -> Ladder {
@@ -198,21 +198,21 @@ mod tests {
 
     #[test]
     fn each_step_has_its_time() {
-        let (mut descent, start) = begin(asks());
+        let (mut escalation, start) = begin(asks());
         let at = |seconds| start + seconds * SECOND;
-        assert_eq!(descent.due(at(0), false), Due::Step(Action::CloseStdin));
-        assert_eq!(descent.due(at(0), false), Due::Nothing);
-        assert_eq!(descent.next(at(0), false), Some(at(1)));
+        assert_eq!(escalation.due(at(0), false), Due::Step(Action::CloseStdin));
+        assert_eq!(escalation.due(at(0), false), Due::Nothing);
+        assert_eq!(escalation.next(at(0), false), Some(at(1)));
         assert_eq!(
-            descent.due(at(1), false),
+            escalation.due(at(1), false),
             Due::Step(Action::Signal(Signal::TERM))
         );
-        assert_eq!(descent.due(at(2), false), Due::Nothing);
-        assert_eq!(descent.due(at(3), false), KILL);
-        assert_eq!(descent.next(at(3), false), Some(at(3) + KILL_GRACE));
-        descent.end(at(4));
-        assert_eq!(descent.due(at(100), false), Due::Nothing);
-        let report = descent.report(exit_status(0));
+        assert_eq!(escalation.due(at(2), false), Due::Nothing);
+        assert_eq!(escalation.due(at(3), false), KILL);
+        assert_eq!(escalation.next(at(3), false), Some(at(3) + KILL_GRACE));
+        escalation.end(at(4));
+        assert_eq!(escalation.due(at(100), false), Due::Nothing);
+        let report = escalation.report(exit_status(0));
         let took: Vec<_> = report.steps.iter().map(|step| step.took).collect();
         assert_eq!(took, [SECOND, 2 * SECOND, SECOND]);
         assert_eq!(report.elapsed, 4 * SECOND);
@@ -221,13 +221,13 @@ mod tests {
 
     #[test]
     fn a_step_that_cannot_be_taken_has_no_time() {
-        let (mut descent, start) = begin(asks());
-        assert_eq!(descent.due(start, false), Due::Step(Action::CloseStdin));
-        descent.undeliverable(io::ErrorKind::NotConnected);
-        let next = descent.due(start, false);
+        let (mut escalation, start) = begin(asks());
+        assert_eq!(escalation.due(start, false), Due::Step(Action::CloseStdin));
+        escalation.undeliverable(io::ErrorKind::NotConnected);
+        let next = escalation.due(start, false);
         assert_eq!(next, Due::Step(Action::Signal(Signal::TERM)));
         assert_eq!(
-            descent.report(exit_status(0)).steps[0].error,
+            escalation.report(exit_status(0)).steps[0].error,
             Some(io::ErrorKind::NotConnected)
         );
     }
@@ -235,31 +235,31 @@ mod tests {
     #[test]
     fn what_outlives_the_kill_is_a_failure_once() {
         for (exited, grace) in [(false, KILL_GRACE), (true, SURVIVOR_GRACE)] {
-            let (mut descent, start) = begin(Ladder::kill());
-            assert_eq!(descent.due(start, exited), KILL);
-            assert_eq!(descent.due(start, exited), Due::Nothing);
-            assert_eq!(descent.due(start + grace, exited), Due::Failure);
-            assert!(descent.is_ended() && descent.has_survivors());
-            assert_eq!(descent.due(start + 2 * grace, exited), Due::Nothing);
+            let (mut escalation, start) = begin(Ladder::kill());
+            assert_eq!(escalation.due(start, exited), KILL);
+            assert_eq!(escalation.due(start, exited), Due::Nothing);
+            assert_eq!(escalation.due(start + grace, exited), Due::Failure);
+            assert!(escalation.is_ended() && escalation.has_survivors());
+            assert_eq!(escalation.due(start + 2 * grace, exited), Due::Nothing);
         }
     }
 
     #[test]
     fn a_kill_that_is_refused_is_not_waited_for() {
-        let (mut descent, start) = begin(Ladder::kill());
-        assert_eq!(descent.due(start, false), KILL);
-        descent.undeliverable(io::ErrorKind::PermissionDenied);
-        assert_eq!(descent.due(start, false), Due::Failure);
-        assert_eq!(descent.refusal(), Some(io::ErrorKind::PermissionDenied));
+        let (mut escalation, start) = begin(Ladder::kill());
+        assert_eq!(escalation.due(start, false), KILL);
+        escalation.undeliverable(io::ErrorKind::PermissionDenied);
+        assert_eq!(escalation.due(start, false), Due::Failure);
+        assert_eq!(escalation.refusal(), Some(io::ErrorKind::PermissionDenied));
     }
 
     #[test]
     fn who_hurries_takes_the_last_step() {
-        let (mut descent, start) = begin(asks());
-        assert_eq!(descent.due(start, false), Due::Step(Action::CloseStdin));
-        descent.hurry();
-        assert_eq!(descent.due(start, false), KILL);
-        descent.hurry();
-        assert_eq!(descent.due(start, false), Due::Nothing);
+        let (mut escalation, start) = begin(asks());
+        assert_eq!(escalation.due(start, false), Due::Step(Action::CloseStdin));
+        escalation.hurry();
+        assert_eq!(escalation.due(start, false), KILL);
+        escalation.hurry();
+        assert_eq!(escalation.due(start, false), Due::Nothing);
     }
 }
