@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
-    io,
+    io::{self, SeekFrom},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -19,7 +19,8 @@ use crate::{
     error::{Error, Kind, Result},
     event::Source,
     limits::{DEFAULT_DRAIN_IDLE, Limit, Overflow},
-    pump::{Pump, Role, Turn, poll_any, poll_recv, poll_wait},
+    lines::Line,
+    pump::{Pump, Role, Turn, poll_any, poll_any_line, poll_line, poll_recv, poll_wait},
     sys::BorrowedDescriptor,
 };
 
@@ -82,7 +83,7 @@ impl ReadSource {
 /// | `ProcessIOWrapper2(...)` | `.read_from(ReadSource::Both)` |
 /// | `read(n)`, `read()` | `AsyncReadExt::{read, read_exact, read_to_end, read_to_string}` |
 /// | `readline()` | `AsyncBufReadExt::read_line`, or `read_until` for bytes |
-/// | `readlines()`, iteration | `AsyncBufReadExt::lines` |
+/// | `readlines()`, iteration | `AsyncBufReadExt::lines`, or [`next_line`](Self::next_line) for universal newlines |
 /// | `readinto(b)` | `AsyncReadExt::read` |
 /// | `write(data)` | `AsyncWriteExt::write_all` |
 /// | `writelines(lines)` | `AsyncWriteExt::write_vectored`, `tokio_util::io::write_all_vectored` |
@@ -90,7 +91,7 @@ impl ReadSource {
 /// | `close()` | `AsyncWriteExt::shutdown`: the child sees end-of-file |
 /// | `closed` | [`closed`](Self::closed) |
 /// | `tell()` | [`position`](Self::position) |
-/// | `seek(n, 1)`, forward | [`skip`](Self::skip) |
+/// | `seek(n, 1)`, forward | [`seek`](Self::seek), [`skip`](Self::skip) |
 /// | `truncate()` | not for pipes; they have nothing to truncate |
 /// | `name` | [`name`](Self::name) |
 /// | `isatty()` | [`is_terminal`](Self::is_terminal) |
@@ -212,6 +213,106 @@ impl ProcessIOWrapper {
         .await
     }
 
+    /// Moves the [position](Self::position) forward, by reading and dropping what is in between, and returns the new one: less than
+    /// was asked for if the end comes first.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::io::SeekFrom;
+    /// use process_io::{ProcessIOWrapper, ProcessIo};
+    /// use tokio::io::AsyncReadExt;
+    ///
+    /// let mut file = ProcessIOWrapper::from(ProcessIo::command("seq").arg("100").spawn()?);
+    /// assert_eq!(file.seek(SeekFrom::Start(288)).await?, 288);
+    /// let mut rest = String::new();
+    /// file.read_to_string(&mut rest).await?;
+    /// assert_eq!(rest, "100\n");
+    /// let error = file.seek(SeekFrom::Start(0)).await.unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::NotSeekable);
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotSeekable`](io::ErrorKind::NotSeekable) for a position that is passed, and for one that is counted from the end, which a
+    /// pipe does not tell (`ESPIPE`, `lseek(2)`). Else as a read.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`skip`](Self::skip).
+    pub async fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let ahead = match to {
+            SeekFrom::Start(position) => position.checked_sub(self.position),
+            SeekFrom::Current(n) => u64::try_from(n).ok(),
+            SeekFrom::End(_) => None,
+        };
+        let Some(ahead) = ahead else {
+            let text = "a pipe can only be read forward";
+            return Err(io::Error::new(io::ErrorKind::NotSeekable, text));
+        };
+        self.skip(ahead).await?;
+        Ok(self.position)
+    }
+
+    /// Reads the next line by the [rules](ProcessIo::set_line_options) of the handle, which may be those of universal newlines;
+    /// `None` at the end. Of both streams it is the next line that is whole.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{LineOptions, ProcessIOWrapper, ProcessIo, Terminator};
+    ///
+    /// let universal = LineOptions::default().terminator(Terminator::CarriageReturn);
+    /// let run = ProcessIo::shell(r"printf 'unix\ndos\r\nmac\r'").line_options(universal);
+    /// let mut file = ProcessIOWrapper::from(run.spawn()?);
+    /// let mut lines = Vec::new();
+    /// while let Some(line) = file.next_line().await? {
+    ///     lines.push(line.to_string());
+    /// }
+    /// assert_eq!(lines, ["unix", "dos", "mac"]);
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As a read, and as [`ProcessIo::recv_line`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a line that has not ended stays in the handle.
+    pub async fn next_line(&mut self) -> io::Result<Option<Line>> {
+        self.give_piece_back();
+        let source = match self.source {
+            ReadSource::Stdout => Some(Source::Stdout),
+            ReadSource::Stderr => Some(Source::Stderr),
+            ReadSource::Both => None,
+        };
+        let taken = |io: &ProcessIo| match source {
+            Some(source) => io.pump.taken(source),
+            None => Source::BOTH
+                .into_iter()
+                .map(|source| io.pump.taken(source))
+                .sum(),
+        };
+        let before = taken(&self.io);
+        let line = poll_fn(|cx| {
+            (self.io).poll_as(Role::Read, cx, |pump, turn| match source {
+                Some(source) => poll_line(pump, turn, source),
+                None => poll_any_line(pump, turn),
+            })
+        });
+        let line = line.await.transpose()?;
+        if line.is_none() {
+            // Where exits are checked it is an error.
+            poll_fn(|cx| self.poll_piece(cx)).await?;
+        }
+        self.position += taken(&self.io) - before;
+        Ok(line)
+    }
+
     /// The command line; empty where there is none.
     pub fn name(&self) -> &str {
         let control = &self.io.pump.guard.control;
@@ -251,6 +352,10 @@ impl ProcessIOWrapper {
                 pump.set_limit(unread, limit);
             }
         }
+        self.give_piece_back();
+    }
+
+    fn give_piece_back(&mut self) {
         let (source, piece) = &mut self.piece;
         let piece = std::mem::take(piece);
         self.io.pump.reader_mut(*source).give_back(piece);

@@ -222,6 +222,12 @@ impl Pump {
         span.received(Source::Stderr, others.map(Reader::received).sum());
     }
 
+    /// How many bytes of `source` have been taken, or dropped at its limit.
+    pub(crate) fn taken(&self, source: Source) -> u64 {
+        let reader = self.reader(source);
+        reader.received() - reader.inbox.len() as u64
+    }
+
     /// How many bytes have moved in all.
     pub(super) fn moved(&self) -> u64 {
         self.writer.moved() + self.streams.moved()

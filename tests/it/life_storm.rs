@@ -5,7 +5,7 @@
 use std::{path::Path, sync::Barrier, thread};
 
 use futures::{StreamExt, poll, stream};
-use process_io::{Command, Drain, ErrorKind, ProcessIOWrapper, ProcessIo, Redirect, Source};
+use process_io::{Command, Drain, ErrorKind, ProcessIOWrapper, ProcessIo, Source};
 use rustix::{
     io::Errno,
     process::{Resource, Rlimit, WaitId, WaitIdOptions, getrlimit, setrlimit, waitid},
@@ -33,7 +33,7 @@ async fn written_and_gone(data: &Path) -> ProcessIo {
     let mut cat = Command::new("cat");
     cat.arg(data);
     let run = ProcessIo::builder(cat).pipe_capacity(MEBIBYTE);
-    let file = ProcessIOWrapper::from(run.stderr(Redirect::Null).spawn().unwrap());
+    let file = ProcessIOWrapper::from(run.spawn().unwrap());
     let pipe = file.read_descriptor().unwrap();
     let holds_all = rustix::pipe::fcntl_getpipe_size(pipe).unwrap() >= MEBIBYTE;
     let io = file.into_inner();

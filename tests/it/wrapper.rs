@@ -7,6 +7,7 @@ use process_io::{
     Error, Limits, Overflow, ProcessIOWrapper, ProcessIo, ReadSource, Source,
     transport::{Parts, memory},
 };
+use std::io::SeekFrom;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{assert_bytes, child, child_line, next_but_ends, pattern, within};
@@ -429,4 +430,68 @@ async fn a_child_of_parts_without_pipes_says_so_and_is_an_empty_file() {
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     assert_eq!(read_all(&mut file).await, b"");
     assert!(within(file.write(b"x")).await.is_err());
+}
+
+/// Forward as far as there is something; never back, and not from an end that is not known.
+#[tokio::test]
+async fn it_can_be_sought_forward() {
+    let mut file = open(&["write", "out", "1000"]);
+    let mut next = [0; 3];
+    assert_eq!(within(file.seek(SeekFrom::Start(10))).await.unwrap(), 10);
+    within(file.read_exact(&mut next)).await.unwrap();
+    assert_eq!(next, pattern(1000)[10..13]);
+    assert_eq!(within(file.seek(SeekFrom::Current(7))).await.unwrap(), 20);
+    assert_eq!(within(file.seek(SeekFrom::Current(0))).await.unwrap(), 20);
+    for to in [SeekFrom::Start(19), SeekFrom::Current(-1), SeekFrom::End(0)] {
+        let error = within(file.seek(to)).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::NotSeekable, "{to:?}");
+    }
+    within(file.read_exact(&mut next)).await.unwrap();
+    assert_eq!(next, pattern(1000)[20..23]);
+    assert_eq!(
+        within(file.seek(SeekFrom::Start(5000))).await.unwrap(),
+        1000
+    );
+}
+
+/// Reads and lines take turns, and nothing is lost between them.
+#[tokio::test]
+async fn it_is_read_by_lines_of_any_kind() {
+    let io = ProcessIo::builder(child(&["do", "out", "one\ntwo\r\nthr", "out", "ee\rfour"]))
+        .line_options(
+            process_io::LineOptions::default().terminator(process_io::Terminator::CarriageReturn),
+        )
+        .spawn()
+        .unwrap();
+    let mut file = ProcessIOWrapper::from(io);
+    let mut first = [0; 1];
+    within(file.read_exact(&mut first)).await.unwrap();
+    let mut lines = Vec::new();
+    while let Some(line) = within(file.next_line()).await.unwrap() {
+        lines.push(line.to_string());
+    }
+    assert_eq!(
+        (first, &lines[..]),
+        (*b"o", &["ne", "two", "three", "four"].map(String::from)[..])
+    );
+    assert_eq!(file.position(), "one\ntwo\r\nthree\rfour".len() as u64);
+}
+
+#[tokio::test]
+async fn lines_of_both_streams_and_an_exit_that_is_checked() {
+    let run = child(&["do", "out", "a\n", "err", "b\n", "out", "c"]);
+    let mut file = ProcessIOWrapper::new(run)
+        .unwrap()
+        .read_from(ReadSource::Both);
+    let mut lines = Vec::new();
+    while let Some(line) = within(file.next_line()).await.unwrap() {
+        lines.push(line.to_string());
+    }
+    lines.sort();
+    assert_eq!(lines, ["a", "b", "c"]);
+    assert_eq!(file.position(), 5);
+    let mut file = open(&["exit", "3"]).check_exit(true);
+    let error = within(file.next_line()).await.unwrap_err();
+    let error = error.downcast::<process_io::Error>().unwrap();
+    assert_eq!(error.status().unwrap().code(), Some(3));
 }

@@ -3,7 +3,7 @@
 use std::{process::ExitStatus, time::Duration};
 
 use futures::{Stream, StreamExt};
-use process_io::{ErrorKind, Event, ProcessIOWrapper, ProcessIo, ReadSource, Recv, Result, Source};
+use process_io::{Event, ProcessIOWrapper, ProcessIo, ReadSource, Recv, Result, Source};
 use tokio::io::AsyncReadExt;
 
 use super::{GENEROUS, within};
@@ -53,7 +53,7 @@ impl Way {
                 while let Recv::Data(piece) = io.recv(Source::Stdout).await? {
                     stdout.extend_from_slice(&piece);
                 }
-                while let Recv::Data(piece) = or_end(io.recv(Source::Stderr).await)? {
+                while let Recv::Data(piece) = io.recv(Source::Stderr).await? {
                     stderr.extend_from_slice(&piece);
                 }
             }
@@ -75,7 +75,7 @@ impl Way {
                 let mut open = vec![(Source::Stdout, &mut stdout), (Source::Stderr, &mut stderr)];
                 while !open.is_empty() {
                     let mut failed = None;
-                    open.retain_mut(|(source, got)| match or_end(io.recv_nowait(*source)) {
+                    open.retain_mut(|(source, got)| match io.recv_nowait(*source) {
                         Ok(Recv::Data(piece)) => {
                             got.extend_from_slice(&piece);
                             true
@@ -96,7 +96,7 @@ impl Way {
             Self::Window => {
                 for (source, got) in [(Source::Stdout, &mut stdout), (Source::Stderr, &mut stderr)]
                 {
-                    while let Recv::Data(all) = or_end(io.recv_for(source, GENEROUS).await)? {
+                    while let Recv::Data(all) = io.recv_for(source, GENEROUS).await? {
                         got.extend_from_slice(&all);
                     }
                 }
@@ -113,14 +113,6 @@ impl Way {
             stderr,
         };
         Ok((left, io))
-    }
-}
-
-/// A stream that is no pipe has ended.
-fn or_end(received: Result<Recv>) -> Result<Recv> {
-    match received {
-        Err(error) if error.kind() == ErrorKind::NotPiped => Ok(Recv::Eof),
-        received => received,
     }
 }
 
