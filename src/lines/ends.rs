@@ -99,6 +99,7 @@ impl Ends {
         (self.found != 0).then_some(())
     }
 
+    /// The next byte of a terminator, however far it is. No return comes right before it, so it ends a line.
     #[inline(never)]
     fn look_far(&mut self, bytes: &[u8]) -> Option<()> {
         let rest = bytes.get(self.end..)?;
