@@ -172,7 +172,7 @@ async fn compare(input: &Input, data: &[u8]) {
         false => Source::Stdout,
     };
     let mut rest = Vec::new();
-    while let Some(piece) = io.recv(source).await.expect("no error") {
+    while let process_io::Recv::Data(piece) = io.recv(source).await.expect("no error") {
         rest.extend_from_slice(&piece);
     }
     assert_eq!(rest, data[at..]);

@@ -150,7 +150,7 @@ fn item(line: Option<process_io::Result<process_io::Line>>) -> Option<Item> {
 
 async fn rest(io: &mut ProcessIo, source: Source) -> Vec<u8> {
     let mut rest = Vec::new();
-    while let Some(piece) = io.recv(source).await.expect("no error") {
+    while let process_io::Recv::Data(piece) = io.recv(source).await.expect("no error") {
         rest.extend_from_slice(&piece);
     }
     rest

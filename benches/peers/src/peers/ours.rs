@@ -158,7 +158,7 @@ async fn round_trips(job: &Job) -> Result {
     for _ in 0..job.size {
         io.send(MESSAGE).await?;
         let answer = io.recv(Source::Stdout).await?;
-        bytes += len(answer.ok_or("no answer")?);
+        bytes += len(answer.data().ok_or("no answer")?);
     }
     done(began, bytes)
 }
