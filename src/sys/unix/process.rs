@@ -8,6 +8,8 @@ use std::{
     process::ExitStatus,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::Poll,
+    thread,
+    time::Duration,
 };
 
 use futures::{
@@ -41,6 +43,8 @@ use crate::output::Usage;
 
 /// Looks for descendants in one kill: those of another user cannot be stopped, and may start others without end.
 const MAX_PASSES: u32 = 32;
+/// Between two looks at whether all that was stopped has stopped: a processor that is busy gets to it later.
+const STOP_LOOK: Duration = Duration::from_micros(200);
 
 /// A child of this process that no other code waits for.
 #[derive(Debug)]
@@ -304,11 +308,17 @@ impl Process {
         if kill {
             self.stop(state, scope);
         }
+        let group = state.kept_group(self.pid);
         for _ in 0..MAX_PASSES {
-            if !state.tree.grow(running.then_some(self.pid)) || !kill {
+            let may_fork = kill && state.tree.may_fork(group);
+            let grown = state.tree.grow(running.then_some(self.pid));
+            if !kill || !(grown || may_fork) {
                 break;
             }
-            state.tree.signal_outside(None, Signal::STOP.as_raw());
+            match grown {
+                true => state.tree.signal_outside(None, Signal::STOP.as_raw()),
+                false => thread::sleep(STOP_LOOK),
+            }
         }
         // When the end of a process makes a stopped group an orphan the system sends SIGHUP and SIGCONT to that. So it
         // is killed before. Who is in the group may leave it at this moment, and a kill may come twice.

@@ -112,6 +112,7 @@ mod system {
             parent: info.pbi_ppid as i32,
             group: info.pbi_pgid as i32,
             is_zombie: info.pbi_status == libc::SZOMB,
+            may_fork: ![libc::SSTOP, libc::SZOMB].contains(&info.pbi_status),
         };
         let started = (info.pbi_start_tvsec as i64, info.pbi_start_tvusec as i64);
         Some((entry, started))
@@ -145,6 +146,7 @@ mod system {
             parent: info.ki_ppid,
             group: info.ki_pgid,
             is_zombie: info.ki_stat == libc::SZOMB,
+            may_fork: ![libc::SSTOP, libc::SZOMB].contains(&info.ki_stat),
         };
         #[allow(clippy::unnecessary_cast)] // 32 bits on some.
         let started = (info.ki_start.tv_sec as i64, info.ki_start.tv_usec as i64);

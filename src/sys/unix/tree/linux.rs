@@ -188,8 +188,10 @@ fn stat(pid: Pid) -> Option<(Entry, u64)> {
     let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
     let fields = std::str::from_utf8(&stat[after_name..]).ok()?;
     let mut fields = fields.split_ascii_whitespace();
+    let state = fields.next()?;
     let entry = Entry {
-        is_zombie: matches!(fields.next()?, "Z" | "X"),
+        is_zombie: matches!(state, "Z" | "X"),
+        may_fork: matches!(state, "R" | "S"),
         parent: fields.next()?.parse().ok()?,
         group: fields.next()?.parse().ok()?,
     };

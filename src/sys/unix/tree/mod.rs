@@ -32,6 +32,8 @@ struct Entry {
     parent: i32,
     group: i32,
     is_zombie: bool,
+    /// It is neither dead, nor stopped, nor held in the system.
+    may_fork: bool,
 }
 
 /// The descendants of a child that have been found so far: those that are alive, or may need to be reaped by this process.
@@ -92,6 +94,17 @@ impl Tree {
     /// Whether one of those that were found is still alive.
     pub(super) fn is_alive(&self) -> bool {
         self.found.iter().any(|found| found.hold.is_alive())
+    }
+
+    /// Whether one of those that were found and are not in `group` may be in the middle of starting another. A signal for it alone,
+    /// `SIGSTOP` too, waits until its `fork(2)` is done, and the new process does not get it; one for a group reaches that too.
+    pub(super) fn may_fork(&self, group: Option<Pid>) -> bool {
+        self.found.iter().any(|Descendant { pid, hold }| {
+            let is_outside = || group.is_none() || super::group_of(*pid) != group;
+            system::entry(*pid).is_some_and(|entry| entry.may_fork)
+                && is_outside()
+                && hold.is_alive()
+        })
     }
 
     /// Sends a signal to all that were found and are not in `group`, to children before their parents. What cannot be
