@@ -21,11 +21,11 @@ use crate::{
     transport::Control,
 };
 
-/// A child that runs on while its handle is not used: a task of the runtime keeps all its pipes moving. Made by
-/// [`into_background`](ProcessIo::into_background).
+/// A running child whose pipes are read and written by a task of the runtime while its handle is not used.
 ///
-/// What has been received and is not taken is kept, as [`Limits`](crate::Limits) say; where those say
-/// [`Overflow::Fail`](crate::Overflow::Fail), the last so many bytes are kept instead. What is asked for here is done [on the handle](Self::with), at once.
+/// Created by [`into_background`](ProcessIo::into_background). What has been received and not been taken is kept, as
+/// [`Limits`](crate::Limits) say; where those say [`Overflow::Fail`](crate::Overflow::Fail), the last bytes are kept instead, as
+/// many as the limit allows. [`with`](Self::with) gives access to the handle.
 ///
 /// Dropping it kills the child, as dropping the handle does.
 #[derive(Debug)]
@@ -86,8 +86,10 @@ impl Shared {
 
 /// # In the background
 impl ProcessIo {
-    /// Lets the child run on in the background: its pipes move, and what it says is kept as [`Background`] tells, so that it is
-    /// never held up by a pipe that is full. This spawns one task in the runtime.
+    /// Spawns a task in the runtime that keeps the child's pipes moving while the handle is not used.
+    ///
+    /// The output is received and kept as described at [`Background`], so the child never waits because a pipe is full.
+    /// [`Background::into_inner`] is the inverse.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -95,7 +97,7 @@ impl ProcessIo {
     /// use process_io::{ProcessIo, Source};
     ///
     /// let mut server = ProcessIo::shell("echo ready; yes >&2").spawn()?;
-    /// assert_eq!(server.recv_line(Source::Stdout).await?.unwrap(), "ready");
+    /// assert_eq!(server.recv_line(Source::Stdout).await?.unwrap().as_bytes(), b"ready");
     /// let mut server = server.into_background()?;
     /// // ... much later:
     /// let log = server.with(|io| io.recv_nowait(Source::Stderr))?;
@@ -137,9 +139,24 @@ impl ProcessIo {
 }
 
 impl Background {
-    /// Does something with the handle that does not wait: [`recv_nowait`](ProcessIo::recv_nowait),
+    /// Calls `act` with the handle.
+    ///
+    /// `act` is for methods that do not wait: [`recv_nowait`](ProcessIo::recv_nowait),
     /// [`pending`](ProcessIo::pending), [`send_nowait`](ProcessIo::send_nowait), [`set_limits`](ProcessIo::set_limits), ...
-    /// The pipes stand still as long as it takes.
+    /// No pipe is read or written until it returns.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut io = ProcessIo::shell("echo out; echo err >&2").spawn()?.into_background()?;
+    /// io.wait().await?;
+    /// let out = io.with(|io| io.recv_nowait(Source::Stdout))?;
+    /// assert_eq!(out.data().unwrap(), "out\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn with<T>(&mut self, act: impl FnOnce(&mut ProcessIo) -> T) -> T {
         let mut state = self.shared.lock();
         let Some(io) = &mut state.io else {
@@ -151,7 +168,20 @@ impl Background {
         done
     }
 
-    /// Waits for the end of the run; see [`ProcessIo::wait`].
+    /// Waits until the child has exited and all its output has been received; see [`ProcessIo::wait`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut io = ProcessIo::shell("seq 100000; exit 3").spawn()?.into_background()?;
+    /// assert_eq!(io.wait().await?.code(), Some(3));
+    /// let output = io.into_inner().output().await?;
+    /// assert!(output.stdout.ends_with(b"100000\n"));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -164,13 +194,14 @@ impl Background {
         poll_fn(|cx| self.shared.poll_wait(cx)).await
     }
 
-    /// The child's process.
+    /// Returns a [`Control`] of the child's process.
     pub fn control(&self) -> Control {
         self.control.clone()
     }
 
-    /// Gives the handle back, with all that has been kept and the limits it had. The inverse of
-    /// [`into_background`](ProcessIo::into_background).
+    /// Stops the task and returns the handle, with all that has been kept and the limits it had.
+    ///
+    /// The inverse of [`into_background`](ProcessIo::into_background).
     pub fn into_inner(self) -> ProcessIo {
         let Some(mut io) = self.shared.lock().io.take() else {
             unreachable!("it is given back by value");

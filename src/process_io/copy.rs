@@ -20,15 +20,30 @@ use crate::{
 
 /// # Copying
 impl ProcessIo {
-    /// Writes all that comes from `source` into `writer`, as fast as that takes it, until the stream ends; then flushes.
-    /// Meanwhile the input is fed and the other stream is received and kept. How many bytes that were.
+    /// Writes all that comes from `source` to `writer` until the stream ends, flushes, and returns the number of bytes.
     ///
-    /// For a file, a pipe or a socket of this machine the child can also be given it
-    /// [directly](crate::Builder::stdout), and nothing has to be copied.
+    /// No more is received before `writer` has taken the last piece. Meanwhile the input is written and the other stream is received
+    /// and kept.
+    ///
+    /// A file, a pipe or a socket of this machine can also be given to the child
+    /// [directly](crate::Builder::stdout), so that nothing has to be copied.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut file = Vec::new();
+    /// let mut seq = ProcessIo::command("seq").arg("3").spawn()?;
+    /// assert_eq!(seq.copy_to(Source::Stdout, &mut file).await?, 6);
+    /// assert_eq!(file, b"1\n2\n3\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv); [`Output`](crate::ErrorKind::Output) if the writer fails. What it has not taken is still there.
+    /// As [`recv`](Self::recv); [`Output`](crate::ErrorKind::Output) if the writer fails. What it has not taken stays in the handle.
     ///
     /// # Cancel safety
     ///
@@ -40,8 +55,9 @@ impl ProcessIo {
         copy_to(self, source, writer).await
     }
 
-    /// Writes all that comes from stdout into `stdout` and all that comes from stderr into `stderr`, each as fast as that takes it.
-    /// How many bytes those were. A writer that is slow holds its own stream up, and not the other.
+    /// Writes all that comes from stdout to `stdout` and all that comes from stderr to `stderr`, and returns the number of bytes of each.
+    ///
+    /// A slow writer delays its own stream only.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -71,10 +87,13 @@ impl ProcessIo {
         copy_both_to(self, stdout, stderr).await
     }
 
-    /// As [`copy_to`](Self::copy_to), into a file, a pipe or a socket of this machine, given as its descriptor: on Linux the
-    /// bytes do not come by this process (`splice(2)`) where the system can do that and allows it, elsewhere they are copied.
+    /// Moves all that comes from `source` to a file, a pipe or a socket of this machine, and returns the number of bytes.
     ///
-    /// A pipe or a socket should be non-blocking, as tokio's are. Its position, where it has one, moves on.
+    /// As [`copy_to`](Self::copy_to), but on Linux the bytes are not copied through this process (`splice(2)`) where the system supports
+    /// and permits that; elsewhere they are copied.
+    ///
+    /// A pipe or a socket should be non-blocking, as tokio's are: a blocking one blocks the thread while it is full. The position of
+    /// `to`, if it has one, is advanced.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

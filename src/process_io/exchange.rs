@@ -20,46 +20,73 @@ use crate::{
     shutdown::Alarm,
 };
 
-/// What went over the pipes in the window of an [`exchange`](ProcessIo::exchange).
+/// What was sent and received during an [`exchange`](ProcessIo::exchange).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exchange {
-    /// How many bytes of the message the child's stdin took.
+    /// The number of bytes of the message that the child's stdin took.
     pub written: usize,
-    /// What came from standard output.
+    /// The bytes received from standard output.
     pub stdout: Bytes,
-    /// What came from standard error.
+    /// The bytes received from standard error.
     pub stderr: Bytes,
 }
 
 /// # Sending
 impl ProcessIo {
-    /// Sends all of `data`, and meanwhile receives and keeps what the child writes.
+    /// Sends all of `data`. Meanwhile the output of the child is received and kept.
     ///
-    /// On Unix, writing to a child that has closed its stdin or ended raises `SIGPIPE` in this process, as any write to such a
-    /// pipe does (`pipe(7)`). Rust programs ignore that signal from the start. In a program that has set it to its default, as
-    /// command-line tools do, or that is not a Rust program, it ends this process; keep it ignored there
-    /// (`signal(SIGPIPE, SIG_IGN)`), or block it in the threads that write (`pthread_sigmask(3)`). This concerns every way to write: the [input](crate::Builder::input), `Sink`,
-    /// [`ProcessIOWrapper`](crate::ProcessIOWrapper) and [`Stage::tee`](crate::Stage::tee) too.
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut cat = ProcessIo::command("cat").spawn()?;
+    /// cat.send("hello").await?;
+    /// assert_eq!(cat.recv(Source::Stdout).await?.data().unwrap(), "hello");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
     /// [`is_broken_pipe`](crate::Error::is_broken_pipe) if the child closed its stdin or ended, or stdin was closed
     /// here, and [`Stdin`](crate::ErrorKind::Stdin) if it could not be written to for another reason: then
-    /// [`written`](crate::Error::written) tells how many bytes of `data` went. [`is_limit`](crate::Error::is_limit) if unread
-    /// output reached a limit that says [`Overflow::Fail`](crate::Overflow::Fail): then the rest stays queued, receive some and
-    /// go on.
+    /// [`written`](crate::Error::written) is the number of bytes of `data` that were written. [`is_limit`](crate::Error::is_limit) if unread
+    /// output reached a limit with [`Overflow::Fail`](crate::Overflow::Fail): then the rest stays queued; receive some output, and
+    /// the next call writes it.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe. Once polled, the whole message belongs to the handle: dropping this future does not take
-    /// it back and must not be answered by sending it again. What is still [`queued`](Self::queued) is
-    /// written by whatever is called next.
+    /// it back, and it must not be sent again. What is still [`queued`](Self::queued) is
+    /// written by the next call, whichever it is.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Unix, writing to a child that has closed its stdin or ended raises `SIGPIPE` in this process, as any write to such a
+    /// pipe does (`pipe(7)`). Rust programs ignore that signal from the start. In a program that has set it to its default, as
+    /// command-line tools do, or that is not a Rust program, it ends this process; keep it ignored there
+    /// (`signal(SIGPIPE, SIG_IGN)`), or block it in the threads that write (`pthread_sigmask(3)`). This applies to every way to write:
+    /// the [input](crate::Builder::input), `Sink`, [`ProcessIOWrapper`](crate::ProcessIOWrapper) and
+    /// [`Stage::tee`](crate::Stage::tee) too.
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<()> {
         send(self, data.into(), poll_sent).await
     }
 
-    /// Sends a line: `line` and a newline.
+    /// Sends `line` and a newline.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut sh = ProcessIo::command("sh").spawn()?;
+    /// sh.send_line("echo $((6 * 7))").await?;
+    /// assert_eq!(sh.recv(Source::Stdout).await?.data().unwrap(), "42\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -72,22 +99,43 @@ impl ProcessIo {
         self.send([line.as_ref(), b"\n"].concat()).await
     }
 
-    /// Sends as much of `data` as goes in the time given.
+    /// Sends as much of `data` as is taken within `timeout`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut sleep = ProcessIo::command("sleep").arg("60").spawn()?;
+    /// let message = vec![0; 10 << 20];
+    /// let error = sleep.send_timeout(message, Duration::from_millis(100)).await.unwrap_err();
+    /// assert!(error.is_timeout());
+    /// assert!(error.written().unwrap() < 10 << 20); // what the pipe holds
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`is_timeout`](crate::Error::is_timeout) when the time is up; [`written`](crate::Error::written) tells how many bytes
-    /// went, and the rest is not queued. Else as [`send`](Self::send).
+    /// [`is_timeout`](crate::Error::is_timeout) when the time has elapsed; [`written`](crate::Error::written) is the number of bytes that
+    /// were written, and the rest is not queued. Otherwise as [`send`](Self::send).
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside a tokio runtime with [time enabled](tokio::runtime::Builder::enable_time).
     ///
     /// # Cancel safety
     ///
-    /// As [`send`](Self::send): a future that is dropped leaves the rest queued.
+    /// As [`send`](Self::send): if the future is dropped, the rest stays queued.
     pub async fn send_timeout(&mut self, data: impl Into<Bytes>, timeout: Duration) -> Result<()> {
         send_timeout(self, data.into(), timeout, poll_sent).await
     }
 
-    /// Waits until the child has closed its stdin, or has ended: what is sent then would be in vain. Resolves at once when stdin has
-    /// been closed here. Meanwhile output is received and kept up to its [limit](crate::Limits), where the child has to wait.
+    /// Waits until the child has closed its stdin or has ended, so that nothing more that is sent would be read.
+    ///
+    /// Returns at once if stdin has been closed here. Meanwhile output is received and kept up to its
+    /// [limit](crate::Limits), where the child has to wait.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -102,11 +150,6 @@ impl ProcessIo {
     /// # Ok(()) }
     /// ```
     ///
-    /// # Platform-specific behavior
-    ///
-    /// On Windows, and of [`Parts`](crate::transport::Parts) that are no pipes of ours, it cannot be seen that the other side reads
-    /// no more: there it resolves when a write has failed because of that, or the run is over.
-    ///
     /// # Errors
     ///
     /// [`Stopped`](crate::ErrorKind::Stopped) if the terminal stops the child.
@@ -114,15 +157,33 @@ impl ProcessIo {
     /// # Cancel safety
     ///
     /// Cancel safe.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Windows, and with [`Parts`](crate::transport::Parts) that are not pipes of this crate, a pipe does not show that its reader has
+    /// gone: there it returns when a write has failed because of that, or when the run is over.
     pub async fn stdin_closed(&mut self) -> Result<()> {
         poll_fn(|cx| self.poll(cx, poll_closed)).await
     }
 
-    /// Writes what the pipe takes at this moment, without waiting, and returns how much that is: 0 when it is
-    /// full. It asks the kernel, not the reactor, and so works in a loop that never yields. When the pipe is full
-    /// it sees to it that the other pipes move.
+    /// Writes as much of `data` as the pipe takes now, without waiting, and returns the number of bytes; 0 if the pipe is full.
+    ///
+    /// It makes a system call whatever the reactor knows, and so works in a loop that never yields. When the pipe is full
+    /// it reads from and writes to the other pipes.
     ///
     /// A write of up to `PIPE_BUF` bytes (4096 on Linux, at least 512 by POSIX) is taken whole or not at all.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut sort = ProcessIo::command("sort").spawn()?;
+    /// assert_eq!(sort.send_nowait("b\na\n")?, 4);
+    /// assert_eq!(sort.output().await?.stdout, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -134,24 +195,53 @@ impl ProcessIo {
 
 /// # Receiving
 impl ProcessIo {
-    /// Receives the next piece of `source` as soon as there is one; [`Recv::Eof`] at its end. A piece is what was in the
-    /// pipe: half a message perhaps, or three.
+    /// Receives the next bytes of `source` as soon as there are some, or [`Recv::Eof`] at its end.
+    ///
+    /// They are what was in the pipe: perhaps half a message, perhaps three.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Recv, Source};
+    ///
+    /// let mut seq = ProcessIo::command("seq").arg("1000").spawn()?;
+    /// let mut len = 0;
+    /// while let Recv::Data(piece) = seq.recv(Source::Stdout).await? {
+    ///     len += piece.len();
+    /// }
+    /// assert_eq!(len, 3893);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// If the stream is [no pipe](crate::ErrorKind::NotPiped), once; then it is a stream that has ended. When the run is
-    /// [cut short](crate::Builder#when-to-stop), once, where the stream would end;
-    /// [`Stopped`](crate::ErrorKind::Stopped) if the terminal stops the child; if the pipe cannot be read; [`is_limit`](crate::Error::is_limit) if unread output of the *other* stream
-    /// reached a limit that says [`Overflow::Fail`](crate::Overflow::Fail).
+    /// If the stream is [not a pipe](crate::ErrorKind::NotPiped) (reported once; then it is a stream that has ended). When the run is
+    /// [cut short](crate::Builder#when-to-stop), once, where the stream would end.
+    /// [`Stopped`](crate::ErrorKind::Stopped) if the terminal stops the child. If the pipe cannot be read.
+    /// [`is_limit`](crate::Error::is_limit) if unread output of the *other* stream
+    /// reached a limit with [`Overflow::Fail`](crate::Overflow::Fail).
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a piece is either returned or still there.
+    /// Cancel safe: the bytes are either returned or still there.
     pub async fn recv(&mut self, source: Source) -> Result<Recv> {
         recv(self, source, usize::MAX).await
     }
 
-    /// As [`recv`](Self::recv), at most `max` bytes. The rest is kept. With 0 it does not wait.
+    /// Receives as [`recv`](Self::recv) does, at most `max` bytes; the rest is kept. If `max` is 0 it does not wait.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut io = ProcessIo::shell("printf 12345").spawn()?;
+    /// assert_eq!(io.recv_max(Source::Stdout, 3).await?.data().unwrap(), "123");
+    /// assert_eq!(io.recv_max(Source::Stdout, 3).await?.data().unwrap(), "45");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -159,14 +249,15 @@ impl ProcessIo {
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a piece is either returned or still there.
+    /// Cancel safe: the bytes are either returned or still there.
     pub async fn recv_max(&mut self, source: Source, max: usize) -> Result<Recv> {
         recv(self, source, max).await
     }
 
-    /// Receives exactly `n` bytes of `source`, in one piece, as the messages of a protocol are that tells their lengths;
-    /// [`Recv::Eof`] if the stream ends before the first of them. They are held in memory whatever the
-    /// [limit](crate::Limits) is, so check a length that the child tells.
+    /// Receives exactly `n` bytes of `source`, or [`Recv::Eof`] if the stream ends before the first of them.
+    ///
+    /// This reads the messages of a protocol that states their lengths. The bytes are held in memory whatever the
+    /// [limit](crate::Limits) is, so check a length that the child states.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -186,7 +277,7 @@ impl ProcessIo {
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv); [`Eof`](crate::ErrorKind::Eof) if the stream ends amid the `n` bytes: what there is of them stays
+    /// As [`recv`](Self::recv); [`Eof`](crate::ErrorKind::Eof) if the stream ends within the `n` bytes: those that came stay
     /// in the handle.
     ///
     /// # Cancel safety
@@ -196,7 +287,20 @@ impl ProcessIo {
         recv_exact(self, source, n).await
     }
 
-    /// [`recv`](Self::recv) for futures and streams written by hand.
+    /// Polls to receive the next bytes of `source`: [`recv`](Self::recv) for futures and streams written by hand.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::future::poll_fn;
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut io = ProcessIo::shell("echo hello").spawn()?;
+    /// let received = poll_fn(|cx| io.poll_recv(cx, Source::Stdout)).await?;
+    /// assert_eq!(received.data().unwrap(), "hello\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -205,27 +309,62 @@ impl ProcessIo {
         self.poll(cx, |pump, turn| poll_recv(pump, turn, source, usize::MAX))
     }
 
-    /// Receives the next piece of `source`, but waits no longer than `timeout`: then it is [`Recv::Empty`].
+    /// Receives the next bytes of `source`, or [`Recv::Empty`] if none come within `timeout`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::{ProcessIo, Recv, Source};
+    ///
+    /// let mut cat = ProcessIo::command("cat").spawn()?;
+    /// let received = cat.recv_timeout(Source::Stdout, Duration::from_millis(100)).await?;
+    /// assert_eq!(received, Recv::Empty);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
     ///
+    /// # Panics
+    ///
+    /// If it is polled outside a tokio runtime with [time enabled](tokio::runtime::Builder::enable_time).
+    ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a piece is either returned or still there.
+    /// Cancel safe: the bytes are either returned or still there.
     pub async fn recv_timeout(&mut self, source: Source, timeout: Duration) -> Result<Recv> {
         recv_timeout(self, source, timeout).await
     }
 
-    /// Receives all that comes from `source` in the time given, which is a hard bound. Returns early only at
-    /// the end of the stream, or when as many bytes are there as its [limit](crate::Limits) allows, whatever is to happen
-    /// there: it gives no more than that, and the rest stays for the next call. A limit of 0 bytes does not end it; then nothing
-    /// is kept, as the limit says.
+    /// Receives all that comes from `source` within `window`, and no longer.
+    ///
+    /// Returns early only at the end of the stream, or when as many bytes are there as its [limit](crate::Limits) allows, whatever its
+    /// [`Overflow`](crate::Overflow) is: it returns no more than that, and the rest stays for the next call. A limit of 0 bytes does not
+    /// end it; then nothing is kept, as the limit says.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut io = ProcessIo::shell("printf one; sleep 0.1; printf two").spawn()?;
+    /// let received = io.recv_for(Source::Stdout, Duration::from_secs(10)).await?;
+    /// assert_eq!(received.data().unwrap(), "onetwo"); // at the end of the stream
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside a tokio runtime with [time enabled](tokio::runtime::Builder::enable_time).
     ///
     /// # Cancel safety
     ///
@@ -234,14 +373,33 @@ impl ProcessIo {
         recv_for(self, source, window).await
     }
 
-    /// Receives all that comes from `source` until it has been silent for `quiet` after it has said something,
-    /// and no longer than `limit`, which is a hard bound. Returns early as [`recv_for`](Self::recv_for) does.
+    /// Receives from `source` until nothing more has come for `quiet`, counted from the last bytes, and no longer than `limit`.
     ///
-    /// This is how to take an answer that comes in pieces.
+    /// It waits for the first bytes up to `limit`. Returns early as [`recv_for`](Self::recv_for) does. This receives an answer that comes
+    /// in pieces and has no mark at its end.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut sh = ProcessIo::command("sh").spawn()?;
+    /// sh.send_line("printf one; sleep 0.1; printf two").await?;
+    /// let [quiet, limit] = [1, 10].map(Duration::from_secs);
+    /// let answer = sh.recv_until_quiet(Source::Stdout, quiet, limit).await?;
+    /// assert_eq!(answer.data().unwrap(), "onetwo");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
+    ///
+    /// # Panics
+    ///
+    /// If it has to wait and is polled outside a tokio runtime with [time enabled](tokio::runtime::Builder::enable_time).
     ///
     /// # Cancel safety
     ///
@@ -255,8 +413,27 @@ impl ProcessIo {
         recv_until_quiet(self, source, quiet, limit).await
     }
 
-    /// Receives what is in the pipe at this moment, without waiting. It asks the kernel, not the reactor, and
-    /// so works in a loop that never yields. When there is nothing it sees to it that the other pipes move.
+    /// Receives the bytes that are in the pipe now, without waiting; [`Recv::Empty`] if there are none.
+    ///
+    /// It makes a system call whatever the reactor knows, and so works in a loop that never yields. When there is nothing
+    /// it reads from and writes to the other pipes.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Recv, Source};
+    ///
+    /// let mut io = ProcessIo::shell("echo hello; read line").spawn()?;
+    /// let received = loop {
+    ///     match io.recv_nowait(Source::Stdout)? {
+    ///         Recv::Empty => std::hint::spin_loop(), // do something else
+    ///         received => break received,
+    ///     }
+    /// };
+    /// assert_eq!(received.data().unwrap(), "hello\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -265,7 +442,20 @@ impl ProcessIo {
         self.recv_nowait_max(source, usize::MAX)
     }
 
-    /// As [`recv_nowait`](Self::recv_nowait), at most `max` bytes. The rest is kept.
+    /// Receives as [`recv_nowait`](Self::recv_nowait) does, at most `max` bytes; the rest is kept.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut io = ProcessIo::shell("printf 12345").spawn()?;
+    /// io.wait().await?;
+    /// assert_eq!(io.recv_nowait_max(Source::Stdout, 3)?.data().unwrap(), "123");
+    /// assert_eq!(io.recv_nowait_max(Source::Stdout, 3)?.data().unwrap(), "45");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -274,15 +464,35 @@ impl ProcessIo {
         recv_nowait(self, source, max)
     }
 
-    /// Sends `data` and receives from both streams at the same time, for the time given, which is a hard
-    /// bound. Returns early only when both streams have ended, or one has come to its
+    /// Sends `data` and receives from both streams at the same time, for `window` and no longer.
+    ///
+    /// Returns early only when both streams have ended, or one has reached its
     /// [limit](crate::Limits), as [`recv_for`](Self::recv_for) does. What could not be sent in that time is not queued. A
-    /// child that takes no input is no error here: [`written`](Exchange::written) tells.
+    /// child that takes no input is no error here: [`written`](Exchange::written) is the number of bytes that were sent.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut io = ProcessIo::shell("read name; echo hello $name; echo done >&2").spawn()?;
+    /// let answer = io.exchange("world\n", Duration::from_secs(10)).await?;
+    /// assert_eq!(answer.written, 6);
+    /// assert_eq!(answer.stdout, "hello world\n");
+    /// assert_eq!(answer.stderr, "done\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
     /// If stdin was closed before, if it cannot be written to for another reason than that the child takes no more
     /// ([`Stdin`](crate::ErrorKind::Stdin)), or if a pipe cannot be read.
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside a tokio runtime with [time enabled](tokio::runtime::Builder::enable_time).
     ///
     /// # Cancel safety
     ///
@@ -298,8 +508,9 @@ impl ProcessIo {
         self.end_exchange(&sending, ended)
     }
 
-    /// As [`exchange`](Self::exchange), but it ends when the child has answered, and has then said nothing for `quiet` on either
-    /// stream; in any case after `limit`, which is a hard bound.
+    /// Sends `data` and receives from both streams until nothing more has come from either for `quiet`, and no longer than `limit`.
+    ///
+    /// It waits for the first bytes up to `limit`. Otherwise it is as [`exchange`](Self::exchange).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -318,6 +529,10 @@ impl ProcessIo {
     /// # Errors
     ///
     /// As [`exchange`](Self::exchange).
+    ///
+    /// # Panics
+    ///
+    /// If it has to wait and is polled outside a tokio runtime with [time enabled](tokio::runtime::Builder::enable_time).
     ///
     /// # Cancel safety
     ///

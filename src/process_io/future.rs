@@ -27,23 +27,35 @@ use crate::{
 impl Builder {
     /// Starts the child.
     ///
-    /// It takes the `posix_spawn(3)` path of the standard library unless the command itself needs `fork(2)`.
+    /// It uses `posix_spawn(3)` as the standard library does, unless the command itself needs `fork(2)`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut cat = ProcessIo::command("cat").spawn()?;
+    /// cat.send("hello").await?;
+    /// assert_eq!(cat.recv(Source::Stdout).await?.data().unwrap(), "hello");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Blocking
     ///
-    /// The thread is blocked until the child runs its program, which takes a millisecond or less as a rule, but has no bound: a
-    /// program on a network that is down, or a `pre_exec` of the command that takes its time, holds up the thread for
+    /// The thread is blocked until the child runs its program, which usually takes a millisecond or less, but has no bound: a
+    /// program on a network file system that does not answer, or a slow `pre_exec` of the command, blocks the thread for
     /// as long, and with it all other tasks of a current-thread runtime. No [`timeout`](Builder::timeout) and no
-    /// [`cancel_on`](Builder::cancel_on) can end that. Use [`start`](Builder::start) where it matters.
+    /// [`cancel_on`](Builder::cancel_on) can end that. [`start`](Builder::start) does not block.
     ///
     /// To [try again](Builder::retry_busy) a program that is busy takes up to 63 ms.
     ///
     /// # Errors
     ///
-    /// If it cannot be started: the error tells no such [program](crate::ErrorKind::ProgramNotFound), no such
+    /// If it cannot be started: the error distinguishes no such [program](crate::ErrorKind::ProgramNotFound), no such
     /// [directory](crate::ErrorKind::DirectoryNotFound), [not executable](crate::ErrorKind::NotExecutable), bad
     /// [interpreter](crate::ErrorKind::BadInterpreter), [arguments too
-    /// long](crate::ErrorKind::ArgumentListTooLong) and more apart. Outside a tokio runtime
+    /// long](crate::ErrorKind::ArgumentListTooLong) and more. Outside a tokio runtime
     /// [`NoRuntime`](crate::ErrorKind::NoRuntime). In no case is a child or a descriptor left behind.
     ///
     /// # Panics
@@ -67,14 +79,15 @@ impl Builder {
         Ok(self.assemble(parts))
     }
 
-    /// Starts the child as [`spawn`](Builder::spawn) does, on a thread of the runtime's pool for blocking work: whatever
-    /// the start is held up by, other tasks of this thread go on, and so do the clocks of this run.
+    /// Starts the child as [`spawn`](Builder::spawn) does, on a thread of the runtime's pool for blocking work.
     ///
-    /// A [`timeout`](Builder::timeout) counts from the first poll. When the time is up, or the run is cancelled, this fails
-    /// at once. If the thread is in the middle of starting the child then, the child is killed and reaped as soon as it has been
+    /// However long the start takes, other tasks of this thread run meanwhile, and the time-outs of this run are kept.
+    ///
+    /// A [`timeout`](Builder::timeout) counts from the first poll. When the time has elapsed, or the run is cancelled, this fails
+    /// at once. If the thread is starting the child at that moment, the child is killed and reaped as soon as it has been
     /// started.
     ///
-    /// It takes the way to another thread and back, some 10 µs: prefer [`spawn`](Builder::spawn) where the program is on
+    /// The hand-over to another thread and back takes some 10 µs: prefer [`spawn`](Builder::spawn) where the program is on
     /// a local disk and the command has no slow `pre_exec`.
     ///
     /// ```
@@ -100,8 +113,8 @@ impl Builder {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped no child is left, whatever [`kill_on_drop`](Builder::kill_on_drop) says: it is not started any
-    /// more, or it is killed and reaped as soon as it has been.
+    /// If the future is dropped no child is left, whatever [`kill_on_drop`](Builder::kill_on_drop) says: it is not started,
+    /// or it is killed and reaped as soon as it has been.
     pub async fn start(self) -> Result<ProcessIo> {
         let since = Instant::now();
         let expiry = self.watch.as_ref().map(|watch| {
@@ -188,11 +201,15 @@ impl Drop for Unclaimed {
 
 type Spawn = dyn FnOnce() -> Result<ProcessIo> + Send;
 
-/// The future behind `.await` on a [`Builder`], a [`ProcessIo`] or a [`Pipeline`](crate::Pipeline): spawns, feeds,
-/// collects.
+/// The future of `.await` on a [`Builder`], a [`ProcessIo`] or a [`Pipeline`](crate::Pipeline): starts the child, writes its input,
+/// and collects its [`Output`].
 ///
 /// It owns the child: dropping it kills the child, as dropping the handle does.
 /// [`ProcessIo::output`] does the same by reference.
+///
+/// # Panics
+///
+/// If it is polled again after it failed to start the child.
 #[must_use = "futures do nothing unless polled"]
 pub struct Collect {
     /// What is still to be done.
@@ -233,11 +250,24 @@ impl fmt::Debug for Collect {
     }
 }
 
-/// Starts the child and collects what it writes until the end. Without [`input`](Builder::input) the child
-/// finds end-of-file on its stdin at once.
+/// Starts the child and collects its output until the end.
 ///
-/// See [`ProcessIo::output`] for the errors. Dropping the future does what dropping the handle does, see
-/// [`on_drop`](Builder::on_drop).
+/// Without [`input`](Builder::input) the child reads end-of-file from its stdin at once.
+///
+/// See [`spawn`](Builder::spawn), which may block the thread, and [`ProcessIo::output`] for the errors. Dropping the future does what
+/// dropping the handle does, see [`on_drop`](Builder::on_drop).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::ProcessIo;
+///
+/// let output = ProcessIo::command("sort").input("b\na\n").await?;
+/// assert!(output.success());
+/// assert_eq!(output.stdout, "a\nb\n");
+/// # }
+/// # Ok(()) }
+/// ```
 impl IntoFuture for Builder {
     type Output = Result<Output>;
     type IntoFuture = Collect;
@@ -248,10 +278,22 @@ impl IntoFuture for Builder {
     }
 }
 
-/// Closes stdin and collects what the child writes until the end; what is queued is written first.
+/// Closes stdin and collects the child's output until the end. What is queued for stdin is written first.
 ///
 /// See [`ProcessIo::output`] for the errors. Dropping the future does what dropping the handle does, see
 /// [`on_drop`](Builder::on_drop).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::ProcessIo;
+///
+/// let mut sort = ProcessIo::command("sort").spawn()?;
+/// sort.send("b\na\n").await?;
+/// assert_eq!(sort.await?.stdout, "a\nb\n");
+/// # }
+/// # Ok(()) }
+/// ```
 impl IntoFuture for ProcessIo {
     type Output = Result<Output>;
     type IntoFuture = Collect;

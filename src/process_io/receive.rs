@@ -5,16 +5,32 @@ use std::task::Context;
 use super::{ProcessIo, RecvHalf, SendHalf};
 use crate::pump::{Pump, Role, Turn};
 
-/// What output can be received from: [`ProcessIo`], [`RecvHalf`], and `&mut` of either.
+/// A type that output can be received from: [`ProcessIo`], [`RecvHalf`], and `&mut` of either.
 ///
-/// Sealed: it cannot be implemented elsewhere.
+/// It is sealed: it cannot be implemented outside this crate.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::{ByteStream, ProcessIo, Receive, Source};
+/// use futures::TryStreamExt;
+///
+/// async fn count<T: Receive>(stream: ByteStream<T>) -> process_io::Result<usize> {
+///     stream.try_fold(0, async |n, piece| Ok(n + piece.len())).await
+/// }
+///
+/// let (_send, mut recv) = ProcessIo::command("seq").arg("1000").spawn()?.into_split();
+/// assert_eq!(count(recv.bytes(Source::Stdout)).await?, 3893);
+/// # }
+/// # Ok(()) }
+/// ```
 pub trait Receive: Handle + Unpin {}
 
 impl Receive for ProcessIo {}
 impl Receive for RecvHalf {}
 impl<T: Receive> Receive for &mut T {}
 
-/// A handle, or a half of one. It cannot be named elsewhere, and so seals [`Receive`].
+/// A handle, or a half of one. It cannot be named outside this crate, and so seals [`Receive`].
 #[allow(unreachable_pub)] // What seals a public trait has to be public too.
 pub trait Handle {
     /// In which role it waits, where another task may wait in the other.

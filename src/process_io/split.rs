@@ -39,30 +39,29 @@ use crate::{
     transport::Control,
 };
 
-/// The way into the child: stdin.
+/// The sending half of a [`ProcessIo`]: stdin. Created by [`into_split`](ProcessIo::into_split).
 ///
-/// Whatever is awaited here moves the pipes of the [`RecvHalf`] too: a child that waits for its output to be read takes no input.
-/// It is `AsyncWrite`, and a `Sink` of `Bytes`. That output is kept for the other half up to its [limit](crate::Limits); there the child has to wait, and so does what is
-/// awaited here, whatever the limit says.
+/// It is `AsyncWrite`, and a `Sink` of `Bytes`. Whatever is awaited here moves the pipes of the [`RecvHalf`] too, because a child that
+/// waits for its output to be read takes no input. That output is kept for the other half up to its [limit](crate::Limits); there
+/// the child has to wait, and so does what is awaited here, whatever its [`Overflow`](crate::Overflow) is.
 ///
-/// What it lacks of the whole is there again after [`unsplit`](ProcessIo::unsplit).
-///
-/// The halves share a lock that is held while either is polled: code of yours that is polled by one, a [`Needle`](crate::Needle), an
-/// [`Input`](crate::Input) or a writer of a tee, must not use the other, or it deadlocks.
+/// The methods of the whole handle that it lacks are available again after [`unsplit`](ProcessIo::unsplit).
 ///
 /// The halves share a lock that is held while either is polled: code of yours that is polled by one, a [`Needle`](crate::Needle), an
 /// [`Input`](crate::Input) or a writer of a tee, must not use the other, or it deadlocks.
 ///
-/// Dropping it closes stdin once what is queued has been written, by the next call on the [`RecvHalf`]. Without one, that is tried
-/// once, after 10 ms: what the pipe does not take then is left to the next call. So a child whose halves are dropped one after
+/// Dropping it closes stdin once what is queued has been written, by the next call on the [`RecvHalf`]. Without such a call this is
+/// tried once, after 10 ms: what the pipe does not take then is left to the next call. So a child whose halves are dropped one after
 /// the other is killed, and does not take the input it has received so far for all of it.
 pub struct SendHalf {
     pub(super) shared: Arc<Shared>,
 }
 
-/// The way out of the child: stdout, stderr, and its exit.
+/// The receiving half of a [`ProcessIo`]: stdout, stderr, and the exit of the child. Created by
+/// [`into_split`](ProcessIo::into_split).
 ///
-/// A `Stream` of [`Event`]s as the whole [`ProcessIo`] is, or `AsyncRead` of stdout. Whatever is awaited here moves the pipe of the [`SendHalf`] too.
+/// It is a `Stream` of [`Event`]s as the whole [`ProcessIo`] is, and `AsyncRead` of stdout. Whatever is awaited here moves the
+/// pipe of the [`SendHalf`] too.
 ///
 /// Dropping it closes stdout and stderr; what has been received is lost.
 pub struct RecvHalf {
@@ -99,11 +98,10 @@ impl Shared {
 }
 
 impl ProcessIo {
-    /// Takes the two directions apart, to be used in two tasks. [`unsplit`](ProcessIo::unsplit) puts them
-    /// together again.
+    /// Splits the handle into a sending and a receiving half, to be used in two tasks.
     ///
-    /// Either half moves all the pipes, so that it is enough to await one of them. The child is killed and reaped when both have
-    /// been dropped, in whatever order; see [`on_drop`](crate::Builder::on_drop) for other ways.
+    /// [`unsplit`](ProcessIo::unsplit) is the inverse. Either half moves all the pipes, so it is enough to await one of them. The child
+    /// is killed and reaped when both have been dropped, in whatever order; see [`on_drop`](crate::Builder::on_drop) for alternatives.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -128,11 +126,24 @@ impl ProcessIo {
         (SendHalf { shared }, RecvHalf { shared: other })
     }
 
-    /// Puts two halves together again.
+    /// Joins two halves of a handle again; the inverse of [`into_split`](ProcessIo::into_split).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let (mut send, recv) = ProcessIo::command("sort").spawn()?.into_split();
+    /// send.send("b\na\n").await?;
+    /// let sort = ProcessIo::unsplit(send, recv)?;
+    /// assert_eq!(sort.await?.stdout, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// If they are not of the same child: the error gives them back.
+    /// If they are halves of different handles: the error contains them.
     pub fn unsplit(send: SendHalf, recv: RecvHalf) -> Result<Self, UnsplitError> {
         if !Arc::ptr_eq(&send.shared, &recv.shared) {
             return Err(UnsplitError(Box::new((send, recv))));
@@ -153,8 +164,9 @@ impl SendHalf {
     /// # Errors
     ///
     /// [`is_broken_pipe`](Error::is_broken_pipe) if the child closed its stdin or ended, or it was closed here, and
-    /// [`Stdin`](crate::ErrorKind::Stdin) if it could not be written to for another reason; [`written`](Error::written) tells how
-    /// many bytes of `data` went. When the run is [cut short](crate::Builder#when-to-stop), or the terminal stops the child.
+    /// [`Stdin`](crate::ErrorKind::Stdin) if it could not be written to for another reason; [`written`](Error::written) is the
+    /// number of bytes of `data` that were written. When the run is [cut short](crate::Builder#when-to-stop), or the terminal stops the
+    /// child.
     ///
     /// # Cancel safety
     ///
@@ -163,7 +175,7 @@ impl SendHalf {
         exchange::send(self, data.into(), poll_flush).await
     }
 
-    /// Sends a line: `line` and a newline.
+    /// Sends `line` and a newline; see [`ProcessIo::send_line`].
     ///
     /// # Errors
     ///
@@ -176,21 +188,25 @@ impl SendHalf {
         self.send([line.as_ref(), b"\n"].concat()).await
     }
 
-    /// Sends as much of `data` as goes in the time given; see [`ProcessIo::send_timeout`].
+    /// Sends as much of `data` as is taken within `timeout`; see [`ProcessIo::send_timeout`].
     ///
     /// # Errors
     ///
-    /// [`is_timeout`](Error::is_timeout) when the time is up; [`written`](Error::written) tells how many bytes went, and the
-    /// rest is not queued. Else as [`send`](Self::send).
+    /// [`is_timeout`](Error::is_timeout) when the time has elapsed; [`written`](Error::written) is the number of bytes that were written,
+    /// and the rest is not queued. Otherwise as [`send`](Self::send).
+    ///
+    /// # Panics
+    ///
+    /// As [`ProcessIo::send_timeout`].
     ///
     /// # Cancel safety
     ///
-    /// As [`send`](Self::send): a future that is dropped leaves the rest queued.
+    /// As [`send`](Self::send): if the future is dropped, the rest stays queued.
     pub async fn send_timeout(&mut self, data: impl Into<Bytes>, timeout: Duration) -> Result<()> {
         exchange::send_timeout(self, data.into(), timeout, poll_flush).await
     }
 
-    /// Writes what the pipe takes at this moment; see [`ProcessIo::send_nowait`].
+    /// Writes as much of `data` as the pipe takes now, without waiting; see [`ProcessIo::send_nowait`].
     ///
     /// # Errors
     ///
@@ -200,7 +216,8 @@ impl SendHalf {
         self.with(|io| try_send(&mut io.pump, data.as_ref(), wants))
     }
 
-    /// Closes stdin once what is queued has been written, by whatever is called next of either half.
+    /// Closes the child's stdin once what is queued has been written, by the next call on either half; see
+    /// [`ProcessIo::close_stdin`].
     pub fn close_stdin(&mut self) {
         self.with(ProcessIo::close_stdin);
     }
@@ -218,17 +235,17 @@ impl SendHalf {
         poll_fn(|cx| self.poll(cx, poll_closed)).await
     }
 
-    /// Bytes queued and not yet in the pipe.
+    /// Returns how many bytes are queued for stdin and not yet in the pipe.
     pub fn queued(&self) -> usize {
         self.shared.lock().queued()
     }
 
-    /// Bytes the child's stdin has taken.
+    /// Returns how many bytes the child's stdin has taken.
     pub fn written(&self) -> u64 {
         self.shared.lock().written()
     }
 
-    /// The child's process.
+    /// Returns a [`Control`] of the child's process.
     pub fn control(&self) -> Control {
         self.shared.lock().control()
     }
@@ -284,7 +301,23 @@ impl Sink<Bytes> for SendHalf {
     }
 }
 
-/// The child's stdin as a file: a write waits until the pipe takes something, and nothing is queued here.
+/// Writes to the child's stdin. A write waits until the pipe takes some bytes; nothing is queued here.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::ProcessIo;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// let (mut send, mut recv) = ProcessIo::command("sort").spawn()?.into_split();
+/// send.write_all(b"b\na\n").await?;
+/// send.shutdown().await?; // closes the child's stdin
+/// let mut sorted = String::new();
+/// recv.read_to_string(&mut sorted).await?;
+/// assert_eq!(sorted, "a\nb\n");
+/// # }
+/// # Ok(()) }
+/// ```
 ///
 /// # Errors
 ///
@@ -325,8 +358,8 @@ impl AsyncWrite for SendHalf {
     }
 }
 
-/// The child's stdout as a file. stderr is received meanwhile and kept, as its [limit](Limits) says;
-/// [`recv`](RecvHalf::recv) takes it.
+/// Reads from the child's stdout. Meanwhile stderr is received and kept up to its [limit](Limits);
+/// [`recv`](RecvHalf::recv) returns it.
 ///
 /// # Errors
 ///
@@ -355,7 +388,7 @@ impl AsyncRead for RecvHalf {
 }
 
 impl RecvHalf {
-    /// Receives the next piece of `source`; see [`ProcessIo::recv`].
+    /// Receives the next bytes of `source`; see [`ProcessIo::recv`].
     ///
     /// # Errors
     ///
@@ -363,12 +396,12 @@ impl RecvHalf {
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a piece is either returned or still there.
+    /// Cancel safe: the bytes are either returned or still there.
     pub async fn recv(&mut self, source: Source) -> Result<Recv> {
         exchange::recv(self, source, usize::MAX).await
     }
 
-    /// As [`recv`](Self::recv), at most `max` bytes; see [`ProcessIo::recv_max`].
+    /// Receives the next bytes of `source`, at most `max`; see [`ProcessIo::recv_max`].
     ///
     /// # Errors
     ///
@@ -376,7 +409,7 @@ impl RecvHalf {
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a piece is either returned or still there.
+    /// Cancel safe: the bytes are either returned or still there.
     pub async fn recv_max(&mut self, source: Source, max: usize) -> Result<Recv> {
         exchange::recv(self, source, max).await
     }
@@ -394,7 +427,7 @@ impl RecvHalf {
         exchange::recv_exact(self, source, n).await
     }
 
-    /// [`recv`](Self::recv) for futures and streams written by hand.
+    /// Polls to receive the next bytes of `source`; see [`ProcessIo::poll_recv`].
     ///
     /// # Errors
     ///
@@ -403,24 +436,32 @@ impl RecvHalf {
         self.poll(cx, |pump, turn| poll_recv(pump, turn, source, usize::MAX))
     }
 
-    /// Receives the next piece of `source` within `timeout`; see [`ProcessIo::recv_timeout`].
+    /// Receives the next bytes of `source` that come within `timeout`; see [`ProcessIo::recv_timeout`].
     ///
     /// # Errors
     ///
     /// As [`ProcessIo::recv`].
     ///
+    /// # Panics
+    ///
+    /// As [`ProcessIo::recv_timeout`].
+    ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a piece is either returned or still there.
+    /// Cancel safe: the bytes are either returned or still there.
     pub async fn recv_timeout(&mut self, source: Source, timeout: Duration) -> Result<Recv> {
         exchange::recv_timeout(self, source, timeout).await
     }
 
-    /// Receives all that comes from `source` in the time given; see [`ProcessIo::recv_for`].
+    /// Receives all that comes from `source` within `window`; see [`ProcessIo::recv_for`].
     ///
     /// # Errors
     ///
     /// As [`ProcessIo::recv`].
+    ///
+    /// # Panics
+    ///
+    /// As [`ProcessIo::recv_for`].
     ///
     /// # Cancel safety
     ///
@@ -429,11 +470,15 @@ impl RecvHalf {
         exchange::recv_for(self, source, window).await
     }
 
-    /// Receives all that comes from `source` until it has been silent for `quiet`; see [`ProcessIo::recv_until_quiet`].
+    /// Receives from `source` until nothing more has come for `quiet`; see [`ProcessIo::recv_until_quiet`].
     ///
     /// # Errors
     ///
     /// As [`ProcessIo::recv`].
+    ///
+    /// # Panics
+    ///
+    /// As [`ProcessIo::recv_until_quiet`].
     ///
     /// # Cancel safety
     ///
@@ -447,7 +492,7 @@ impl RecvHalf {
         exchange::recv_until_quiet(self, source, quiet, limit).await
     }
 
-    /// Receives what is in the pipe at this moment; see [`ProcessIo::recv_nowait`].
+    /// Receives the bytes that are in the pipe now, without waiting; see [`ProcessIo::recv_nowait`].
     ///
     /// # Errors
     ///
@@ -456,7 +501,7 @@ impl RecvHalf {
         self.recv_nowait_max(source, usize::MAX)
     }
 
-    /// As [`recv_nowait`](Self::recv_nowait), at most `max` bytes. The rest is kept.
+    /// Receives as [`recv_nowait`](Self::recv_nowait) does, at most `max` bytes; see [`ProcessIo::recv_nowait_max`].
     ///
     /// # Errors
     ///
@@ -465,7 +510,7 @@ impl RecvHalf {
         exchange::recv_nowait(self, source, max)
     }
 
-    /// Copies all that `source` says into `writer`; see [`ProcessIo::copy_to`].
+    /// Writes all that comes from `source` to `writer`; see [`ProcessIo::copy_to`].
     ///
     /// # Errors
     ///
@@ -481,7 +526,7 @@ impl RecvHalf {
         copy::copy_to(self, source, writer).await
     }
 
-    /// Copies both streams, each into its writer; see [`ProcessIo::copy_both_to`].
+    /// Writes both streams, each to its writer; see [`ProcessIo::copy_both_to`].
     ///
     /// # Errors
     ///
@@ -498,7 +543,7 @@ impl RecvHalf {
         copy::copy_both_to(self, stdout, stderr).await
     }
 
-    /// Moves all that `source` says into a descriptor; see [`ProcessIo::splice_to`].
+    /// Moves all that comes from `source` to a descriptor; see [`ProcessIo::splice_to`].
     ///
     /// # Errors
     ///
@@ -511,7 +556,7 @@ impl RecvHalf {
         copy::splice_to(self, source, to).await
     }
 
-    /// Waits for the end of the run; see [`ProcessIo::wait`].
+    /// Waits until the child has exited and all its output has been received; see [`ProcessIo::wait`].
     ///
     /// # Errors
     ///
@@ -524,9 +569,13 @@ impl RecvHalf {
         poll_fn(|cx| self.poll(cx, poll_wait)).await
     }
 
-    /// Stops the child step by step; see [`ProcessIo::shutdown`].
+    /// Stops the child by the steps of `ladder`; see [`ProcessIo::shutdown`].
     ///
     /// # Errors
+    ///
+    /// As [`ProcessIo::shutdown`].
+    ///
+    /// # Panics
     ///
     /// As [`ProcessIo::shutdown`].
     ///
@@ -537,27 +586,27 @@ impl RecvHalf {
         stop::shutdown(self, ladder).await
     }
 
-    /// Closes our end of a stream; see [`ProcessIo::close_output`].
+    /// Closes this process's end of a stream; see [`ProcessIo::close_output`].
     pub fn close_output(&mut self, source: Source) {
         self.with(|io| io.close_output(source));
     }
 
-    /// Sets how much unread output is kept. What is kept already stays.
+    /// Sets how much unread output is kept; see [`ProcessIo::set_limits`].
     pub fn set_limits(&mut self, limits: Limits) {
         self.with(|io| io.set_limits(limits));
     }
 
-    /// Bytes of `source` that its limit has dropped; see [`ProcessIo::omitted`].
+    /// Returns how many bytes of `source` were dropped at its limit; see [`ProcessIo::omitted`].
     pub fn omitted(&self, source: Source) -> u64 {
         self.shared.lock().omitted(source)
     }
 
-    /// Whether a pipe was still open when the run was over; see [`ProcessIo::pipes_held`].
+    /// Returns whether a pipe was still open when the run was over; see [`ProcessIo::pipes_held`].
     pub fn pipes_held(&self) -> bool {
         self.shared.lock().pipes_held()
     }
 
-    /// The child's process.
+    /// Returns a [`Control`] of the child's process.
     pub fn control(&self) -> Control {
         self.shared.lock().control()
     }
@@ -611,7 +660,7 @@ impl fmt::Debug for RecvHalf {
     }
 }
 
-/// The halves are not of the same child; here they are again.
+/// The error of [`ProcessIo::unsplit`]: the halves, which are not of the same handle.
 #[derive(Debug)]
 pub struct UnsplitError(pub Box<(SendHalf, RecvHalf)>);
 

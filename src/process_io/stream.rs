@@ -15,11 +15,11 @@ use crate::{
     pump::{Role, poll_event, poll_flush, poll_room, push},
 };
 
-/// Everything the child says, as it comes, and in the end how it ended.
+/// The output of the child as it comes, and at last its exit status.
 ///
-/// [`Event::Exit`] is the last item and comes exactly once; after it the stream is over for good. Both streams are
-/// served in turn, so that a flood on one does not starve the other. An error is not the end: what is left
-/// follows.
+/// [`Event::Exit`] is the last item and comes exactly once; after it the stream returns `None`. Both streams are
+/// received in turn, so that a large amount of output on one does not delay the other. An error does not end the stream: the
+/// items that are left follow.
 ///
 /// A stream that is not polled is back-pressure: the child waits when its pipe is full.
 impl Stream for ProcessIo {
@@ -38,11 +38,28 @@ impl FusedStream for ProcessIo {
     }
 }
 
-/// Bytes for the child's stdin. Some 64 KiB are queued before [`poll_ready`](Sink::poll_ready) waits; flush to
-/// have them written, close to close the child's stdin.
+/// Queues bytes for the child's stdin.
 ///
-/// While it waits, output is received and kept up to its [limit](crate::Limits). There it
-/// stops, whatever the limit says, until the stream is polled: that is back-pressure.
+/// Some 64 KiB are queued before [`poll_ready`](Sink::poll_ready) waits. Flushing writes them, closing closes the child's stdin.
+///
+/// While it waits, output is received and kept up to its [limit](crate::Limits). There receiving
+/// stops, whatever its [`Overflow`](crate::Overflow) is, until the stream is polled: that is back-pressure.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use bytes::Bytes;
+/// use futures::SinkExt;
+/// use process_io::ProcessIo;
+///
+/// let mut sort = ProcessIo::command("sort").spawn()?;
+/// sort.feed(Bytes::from("b\n")).await?;
+/// sort.feed(Bytes::from("a\n")).await?;
+/// sort.close().await?;
+/// assert_eq!(sort.output().await?.stdout, "a\nb\n");
+/// # }
+/// # Ok(()) }
+/// ```
 impl Sink<Bytes> for ProcessIo {
     type Error = Error;
 

@@ -1,4 +1,4 @@
-//! Our ends of the pipes, given up to somebody else.
+//! This process's ends of the pipes, taken out of the handle.
 
 use std::io;
 
@@ -11,8 +11,8 @@ use crate::{
 
 /// # Giving up a pipe
 ///
-/// What the child's stdin, stdout or stderr is connected to here can be taken out of the handle, for another child or another
-/// library. It is close-on-exec and in blocking mode, as a program expects it, and converts into a
+/// This process's end of the pipe to the child's stdin, stdout or stderr can be taken out of the handle, for another child or
+/// another library. It is close-on-exec and in blocking mode, as a program expects it, and converts into a
 /// [`Redirect`](crate::Redirect), a [`File`](std::fs::File), and a [`Stdio`](std::process::Stdio). For the handle the stream
 /// has ended then; all else goes on as before, and dropping it still kills the child.
 ///
@@ -28,16 +28,33 @@ use crate::{
 /// # Ok(()) }
 /// ```
 ///
-/// Each method fails, and takes nothing, if the stream is no pipe of this machine or has been closed: the error converts into an
+/// Each method fails, and takes nothing, if the stream is not a pipe of this machine or has been closed: the error converts into an
 /// [`io::Error`] of kind [`NotConnected`](io::ErrorKind::NotConnected).
 ///
 /// # Platform-specific behavior
 ///
-/// On Windows each of them fails with [`Unsupported`](io::ErrorKind::Unsupported): our ends are opened for overlapped operations
-/// there, and most programs cannot use such a handle.
+/// On Windows each of them fails with [`Unsupported`](io::ErrorKind::Unsupported): this process's ends are opened for overlapped
+/// operations there, and most programs cannot use such a handle.
 impl ProcessIo {
-    /// Takes the pipe that the child's stdin is connected to. [`close_stdin`](Self::close_stdin) does nothing then: the child
-    /// finds end-of-file when what is returned here, and every copy of it, has been closed.
+    /// Takes this process's end of the pipe to the child's stdin.
+    ///
+    /// [`close_stdin`](Self::close_stdin) does nothing then: the child reads end-of-file when the returned descriptor, and every
+    /// copy of it, has been closed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if cfg!(unix) {
+    /// use std::{fs::File, io::Write};
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut sort = ProcessIo::command("sort").spawn()?;
+    /// let mut stdin = File::from(sort.take_stdin()?);
+    /// stdin.write_all(b"b\na\n")?;
+    /// drop(stdin); // closes the pipe
+    /// assert_eq!(sort.output().await?.stdout, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -48,19 +65,33 @@ impl ProcessIo {
         self.taken(taken)
     }
 
-    /// Takes the pipe that the child's stdout is connected to.
+    /// Takes this process's end of the pipe to the child's stdout.
+    ///
+    /// [Above](#giving-up-a-pipe) is an example.
     ///
     /// # Errors
     ///
-    /// If there is no such pipe, see [above](#giving-up-a-pipe); [`ResourceBusy`](io::ErrorKind::ResourceBusy) if something was
-    /// read from it that has not been received: whoever gets the pipe would miss that. While there is something of that kind
-    /// [`recv_nowait`](Self::recv_nowait) hands it over and reads nothing.
+    /// If there is no such pipe, see [above](#giving-up-a-pipe); [`ResourceBusy`](io::ErrorKind::ResourceBusy) if bytes were
+    /// read from it that have not been received here: the new owner of the pipe would miss them. While there are such bytes
+    /// [`recv_nowait`](Self::recv_nowait) returns them and reads nothing.
     pub fn take_stdout(&mut self) -> Result<OwnedDescriptor> {
         let taken = self.pump.reader_mut(Source::Stdout).take_end();
         self.taken(taken)
     }
 
-    /// Takes the pipe that the child's stderr is connected to. Errors cannot show the end of it then.
+    /// Takes this process's end of the pipe to the child's stderr. Errors cannot show the end of stderr then.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut io = ProcessIo::shell("echo a warning >&2").spawn()?;
+    /// let shout = ProcessIo::command("tr").args(["a-z", "A-Z"]).stdin(io.take_stderr()?).await?;
+    /// assert_eq!(shout.stdout, "A WARNING\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

@@ -24,7 +24,7 @@ use crate::{
     sys::BorrowedDescriptor,
 };
 
-/// What a [`ProcessIOWrapper`] reads.
+/// The output streams that a [`ProcessIOWrapper`] reads, or [`expect_from`](ProcessIo::expect_from) receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ReadSource {
     /// Standard output: the default.
@@ -48,13 +48,12 @@ impl ReadSource {
     }
 }
 
-/// A running child as a file: what is written goes to its stdin, what is read comes from its stdout, its
-/// stderr, or both.
+/// A running child as a file: writes go to its stdin, reads come from its stdout, its stderr, or both.
 ///
 /// It is `AsyncRead`, `AsyncBufRead` and `AsyncWrite` (vectored too), for all that tokio and tokio-util
 /// make of those: `copy_bidirectional`, `lines`, `Framed`, `ReaderStream`, `StreamReader`, `SyncIoBridge`.
 ///
-/// While a read or a write waits, all the pipes move: a stream that is not read is drained and its tail is
+/// While a read or a write waits, all the pipes move: a stream that is not read is received and its last bytes are
 /// kept, see [`take_unread`](Self::take_unread). Output that arrives while a write waits is kept up to its
 /// [limit](crate::Limits) and read later.
 ///
@@ -87,12 +86,12 @@ impl ReadSource {
 /// | `readinto(b)` | `AsyncReadExt::read` |
 /// | `write(data)` | `AsyncWriteExt::write_all` |
 /// | `writelines(lines)` | `AsyncWriteExt::write_vectored`, `tokio_util::io::write_all_vectored` |
-/// | `flush()` | `AsyncWriteExt::flush` (nothing is held back, so it has nothing to do) |
-/// | `close()` | `AsyncWriteExt::shutdown`: the child sees end-of-file |
+/// | `flush()` | `AsyncWriteExt::flush` (writes are not buffered, so it has nothing to do) |
+/// | `close()` | `AsyncWriteExt::shutdown`: the child reads end-of-file |
 /// | `closed` | [`closed`](Self::closed) |
 /// | `tell()` | [`position`](Self::position) |
 /// | `seek(n, 1)`, forward | [`seek`](Self::seek), [`skip`](Self::skip) |
-/// | `truncate()` | not for pipes; they have nothing to truncate |
+/// | `truncate()` | none: a pipe cannot be truncated |
 /// | `name` | [`name`](Self::name) |
 /// | `isatty()` | [`is_terminal`](Self::is_terminal) |
 /// | `fileno()` | [`read_descriptor`](Self::read_descriptor), [`write_descriptor`](Self::write_descriptor) |
@@ -120,18 +119,54 @@ pub struct ProcessIOWrapper {
 }
 
 impl ProcessIOWrapper {
-    /// Starts `command` and wraps it.
+    /// Starts `command` and creates a wrapper of it.
+    ///
+    /// The thread is blocked until the child runs its program, see [`Builder::spawn`](crate::Builder::spawn).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIOWrapper};
+    /// use tokio::io::AsyncReadExt;
+    ///
+    /// let mut command = Command::new("echo");
+    /// command.arg("hello");
+    /// let mut text = String::new();
+    /// ProcessIOWrapper::new(command)?.read_to_string(&mut text).await?;
+    /// assert_eq!(text, "hello\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
+    ///
+    /// As [`Builder::spawn`](crate::Builder::spawn).
+    ///
+    /// # Panics
     ///
     /// As [`Builder::spawn`](crate::Builder::spawn).
     pub fn new(command: impl Into<Command>) -> Result<Self> {
         ProcessIo::spawn(command).map(Self::from)
     }
 
-    /// Chooses what is read: stdout, unless this is called. What was not read before stays to be read.
+    /// Sets which streams are read; stdout by default. Bytes that were received before and not read are still read.
     ///
     /// The stream that is not read gets the limit [`Overflow::KeepTail`], at the size it has.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIOWrapper, ProcessIo, ReadSource};
+    /// use tokio::io::AsyncReadExt;
+    ///
+    /// let io = ProcessIo::shell("echo out; echo err >&2").spawn()?;
+    /// let mut file = ProcessIOWrapper::from(io).read_from(ReadSource::Stderr);
+    /// let mut text = String::new();
+    /// file.read_to_string(&mut text).await?;
+    /// assert_eq!(text, "err\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn read_from(mut self, source: ReadSource) -> Self {
         self.give_back();
         self.source = source;
@@ -144,36 +179,73 @@ impl ProcessIOWrapper {
         self
     }
 
-    /// Whether end-of-file is an error when the child failed. Off by default.
+    /// Sets whether end-of-file is an error when the child failed. Off by default.
     ///
     /// The read that would find end-of-file then waits for the exit, and fails with the
     /// [`Error`] of [`Output::check`](crate::Output::check) inside the [`io::Error`]. A write that fails
-    /// because the child takes no more input waits up to 200 ms for the exit, so that the error can tell it, or what else
-    /// made the run fail.
+    /// because the child takes no more input waits up to 200 ms for the exit, so that the error contains it, or another cause of
+    /// the failure of the run.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIOWrapper, ProcessIo};
+    /// use tokio::io::AsyncReadExt;
+    ///
+    /// let io = ProcessIo::shell("echo some; exit 3").spawn()?;
+    /// let mut file = ProcessIOWrapper::from(io).check_exit(true);
+    /// let error = file.read_to_string(&mut String::new()).await.unwrap_err();
+    /// let error = process_io::Error::from(error);
+    /// assert_eq!(error.status().unwrap().code(), Some(3));
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// The write that waits for the exit panics if it is polled outside a tokio runtime with
+    /// [time enabled](tokio::runtime::Builder::enable_time).
     pub fn check_exit(mut self, check: bool) -> Self {
         self.check_exit = check;
         self
     }
 
-    /// The handle inside; to wait, or to receive from the other stream.
+    /// Returns a reference to the handle.
     pub fn get_ref(&self) -> &ProcessIo {
         &self.io
     }
 
-    /// The handle inside. What it receives is not counted in [`position`](Self::position), and a piece that has
-    /// been read in part comes after it.
+    /// Returns a mutable reference to the handle, to wait, or to receive from the other stream.
+    ///
+    /// What it receives is not counted in [`position`](Self::position). The rest of a piece that has been read in part stays in the
+    /// wrapper, and is read after that.
     pub fn get_mut(&mut self) -> &mut ProcessIo {
         &mut self.io
     }
 
-    /// Gives the handle back, with all that was not read and the limits it had. The inverse of [`from`](Self::from).
+    /// Returns the handle, with all that was not read and the limits it had. The inverse of [`from`](Self::from).
     pub fn into_inner(mut self) -> ProcessIo {
         self.give_back();
         self.io
     }
 
-    /// What is known so far of the stream that is not read: at most the last so many bytes as its limit says.
+    /// Takes what has been received so far from the stream that is not read: its last bytes, as many as its limit allows.
+    ///
     /// Empty if both are read.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIOWrapper, ProcessIo};
+    /// use tokio::io::AsyncReadExt;
+    ///
+    /// let mut file = ProcessIOWrapper::from(ProcessIo::shell("echo warning >&2; echo out").spawn()?);
+    /// file.read_to_string(&mut String::new()).await?;
+    /// file.get_mut().wait().await?;
+    /// assert_eq!(file.take_unread(), "warning\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn take_unread(&mut self) -> Bytes {
         match self.source.unread() {
             Some(unread) => self.io.pump.reader_mut(unread).take_all(),
@@ -181,12 +253,27 @@ impl ProcessIOWrapper {
         }
     }
 
-    /// How many bytes have been read so far.
+    /// Returns how many bytes have been read so far.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// Reads and drops the next `n` bytes; how many there were before the end.
+    /// Reads and drops the next `n` bytes, and returns how many there were before the end.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIOWrapper, ProcessIo};
+    /// use tokio::io::AsyncReadExt;
+    ///
+    /// let mut file = ProcessIOWrapper::from(ProcessIo::shell("printf 12345").spawn()?);
+    /// assert_eq!(file.skip(3).await?, 3);
+    /// let mut rest = String::new();
+    /// file.read_to_string(&mut rest).await?;
+    /// assert_eq!((&rest[..], file.position()), ("45", 5));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -194,7 +281,7 @@ impl ProcessIOWrapper {
     ///
     /// # Cancel safety
     ///
-    /// [`position`](Self::position) tells how far it got when it was dropped.
+    /// If it is dropped before it completes, [`position`](Self::position) shows how many bytes were skipped.
     pub async fn skip(&mut self, n: u64) -> io::Result<u64> {
         let start = self.position;
         poll_fn(|cx| {
@@ -313,23 +400,23 @@ impl ProcessIOWrapper {
         Ok(line)
     }
 
-    /// The command line; empty where there is none.
+    /// Returns the command line, or an empty string if there is none, as for [`Parts`](crate::transport::Parts) without a name.
     pub fn name(&self) -> &str {
         let control = &self.io.pump.guard.control;
         control.command().map_or("", |line| line)
     }
 
-    /// Whether it has been shut down.
+    /// Returns whether it has been shut down.
     pub fn closed(&self) -> bool {
         self.closed
     }
 
-    /// Whether it is a terminal: a pipe never is.
+    /// Returns whether it is a terminal: always `false`, for a pipe is none.
     pub fn is_terminal(&self) -> bool {
         false
     }
 
-    /// The descriptor that is read, where there is exactly one and it is of this machine and open.
+    /// Returns the descriptor that is read, if it is exactly one, of this machine and open.
     pub fn read_descriptor(&self) -> Option<BorrowedDescriptor<'_>> {
         let source = match self.source {
             ReadSource::Stdout => Source::Stdout,
@@ -339,7 +426,7 @@ impl ProcessIOWrapper {
         self.io.pump.reader(source).descriptor()
     }
 
-    /// The descriptor that is written, where it is of this machine and open.
+    /// Returns the descriptor that is written, if it is of this machine and open.
     pub fn write_descriptor(&self) -> Option<BorrowedDescriptor<'_>> {
         self.io.pump.writer().descriptor()
     }
@@ -453,7 +540,7 @@ fn tail_of(limit: Limit) -> Limit {
 }
 
 impl From<ProcessIo> for ProcessIOWrapper {
-    /// Wraps a handle, reading its stdout.
+    /// Creates a wrapper of a handle that reads its stdout.
     fn from(io: ProcessIo) -> Self {
         Self {
             io,
