@@ -15,9 +15,9 @@ use crate::{
     pump::{Pump, Turn, Want, Wants, drive},
 };
 
-/// The lines of one stream in [`LineBlock`]s; made by [`line_blocks`](ProcessIo::line_blocks).
+/// A stream of the lines of one output stream in [`LineBlock`]s; created by [`line_blocks`](ProcessIo::line_blocks).
 ///
-/// A block ends with a terminator, but for the last one, and those of a line that is longer than
+/// A block ends with a terminator, except the last one, and those of a line that is longer than
 /// [`max_line_length`](crate::LineOptions::max_line_length), which comes in several blocks.
 #[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
@@ -28,14 +28,33 @@ pub struct LineBlocks<T> {
 }
 
 impl ProcessIo {
-    /// The lines of `source` in blocks, as they were read. Takes as much as [`lines`](Self::lines), for less.
+    /// Returns a stream of the lines of `source` in blocks, as they were read.
+    ///
+    /// Takes the same lines as [`lines`](Self::lines) at less cost.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use futures::TryStreamExt;
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut io = ProcessIo::command("seq").arg("1000").spawn()?;
+    /// let mut blocks = io.line_blocks(Source::Stdout);
+    /// let mut lines = 0;
+    /// while let Some(block) = blocks.try_next().await? {
+    ///     lines += block.iter().count();
+    /// }
+    /// assert_eq!(lines, 1000);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn line_blocks(&mut self, source: Source) -> LineBlocks<&mut Self> {
         LineBlocks::new(self, source)
     }
 }
 
 impl RecvHalf {
-    /// Many lines of `source` at a time; see [`ProcessIo::line_blocks`].
+    /// Returns a stream of the lines of `source` in blocks; see [`ProcessIo::line_blocks`].
     pub fn line_blocks(&mut self, source: Source) -> LineBlocks<&mut Self> {
         LineBlocks::new(self, source)
     }
@@ -47,17 +66,17 @@ impl<T: Receive> LineBlocks<T> {
         Self { io, source, ended }
     }
 
-    /// The handle inside.
+    /// Returns a reference to the handle.
     pub fn get_ref(&self) -> &T {
         &self.io
     }
 
-    /// The handle inside.
+    /// Returns a mutable reference to the handle.
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.io
     }
 
-    /// Gives the handle back.
+    /// Returns the handle, with all that has not been returned in a block.
     pub fn into_inner(self) -> T {
         self.io
     }

@@ -15,9 +15,9 @@ use crate::{
     pump::poll_recv,
 };
 
-/// What comes of one stream, piece by piece; made by [`bytes`](ProcessIo::bytes) and [`into_bytes`](ProcessIo::into_bytes).
+/// A stream of the bytes of one output stream; created by [`bytes`](ProcessIo::bytes) and [`into_bytes`](ProcessIo::into_bytes).
 ///
-/// The other stream is received meanwhile and kept, as its [limit](crate::Limits) says. What has not been handed out stays in
+/// Meanwhile the other stream is received and kept up to its [limit](crate::Limits). What has not been returned stays in
 /// the handle.
 ///
 /// ```
@@ -50,17 +50,17 @@ impl<T: Receive> ByteStream<T> {
         }
     }
 
-    /// The handle inside.
+    /// Returns a reference to the handle.
     pub fn get_ref(&self) -> &T {
         &self.io
     }
 
-    /// The handle inside, to send while this is read.
+    /// Returns a mutable reference to the handle, to send while this is read.
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.io
     }
 
-    /// Gives the handle back, with all that has not been handed out.
+    /// Returns the handle, with all that has not been returned.
     pub fn into_inner(self) -> T {
         self.io
     }
@@ -90,12 +90,40 @@ impl<T: Receive> FusedStream for ByteStream<T> {
 
 /// # Bytes
 impl ProcessIo {
-    /// What comes of `source`, as a stream of its pieces.
+    /// Returns a stream of the bytes of `source`, in pieces as [`recv`](Self::recv) returns them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use futures::TryStreamExt;
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut seq = ProcessIo::command("seq").arg("3").spawn()?;
+    /// let pieces: Vec<_> = seq.bytes(Source::Stdout).try_collect().await?;
+    /// assert_eq!(pieces.concat(), b"1\n2\n3\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn bytes(&mut self, source: Source) -> ByteStream<&mut Self> {
         ByteStream::new(self, source)
     }
 
-    /// As [`bytes`](Self::bytes), by value.
+    /// Converts the handle into a stream of the bytes of `source`: [`bytes`](Self::bytes), by value.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Source};
+    /// use tokio::io::AsyncReadExt;
+    /// use tokio_util::io::StreamReader;
+    ///
+    /// let bytes = ProcessIo::command("seq").arg("3").spawn()?.into_bytes(Source::Stdout);
+    /// let mut text = String::new();
+    /// StreamReader::new(bytes).read_to_string(&mut text).await?;
+    /// assert_eq!(text, "1\n2\n3\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn into_bytes(self, source: Source) -> ByteStream<Self> {
         ByteStream::new(self, source)
     }
@@ -103,12 +131,12 @@ impl ProcessIo {
 
 /// # Bytes
 impl RecvHalf {
-    /// What comes of `source`, as a stream of its pieces; see [`ProcessIo::bytes`].
+    /// Returns a stream of the bytes of `source`; see [`ProcessIo::bytes`].
     pub fn bytes(&mut self, source: Source) -> ByteStream<&mut Self> {
         ByteStream::new(self, source)
     }
 
-    /// As [`bytes`](Self::bytes), by value.
+    /// Converts the half into a stream of the bytes of `source`; see [`ProcessIo::into_bytes`].
     pub fn into_bytes(self, source: Source) -> ByteStream<Self> {
         ByteStream::new(self, source)
     }

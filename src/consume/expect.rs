@@ -18,28 +18,29 @@ use crate::{
     pump::{Pump, Turn, Want, Wants, after, drive, poll_wait, until},
 };
 
-/// What [`expect`](ProcessIo::expect) found.
+/// What [`expect`](ProcessIo::expect) received: the match of a [`Needle`], and the output before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Match {
-    /// The output before the match, from where the last one ended.
+    /// The output before the match, from the end of the last one.
     pub before: Bytes,
     /// The match itself; empty for [`Eof`](crate::Eof).
     pub matched: Bytes,
-    /// Which needle of a set it was; 0 for a single one.
+    /// The index of the needle in a set; 0 for a single one.
     pub index: usize,
-    /// What the groups of a regex matched, the whole match first; empty for other needles.
+    /// The matches of the groups of a regex, the whole match first; empty for other needles.
     pub captures: Vec<Option<Bytes>>,
 }
 
 /// # Prompts
 impl ProcessIo {
-    /// Receives from stdout until `needle` matches, and takes the output up to the end of the match. What comes
-    /// after it stays for the next call. See [`Needle`] for what matches first.
+    /// Receives from stdout until `needle` matches, and returns the output up to the end of the match.
     ///
-    /// Costs time in proportion to the output, and keeps as much of it as the [limit](crate::Limits) of the stream allows, but
-    /// 64 KiB also if the limit is lower: a match needs room. Where output was dropped before, what was kept from before that
-    /// is dropped too, and counted, when it holds no match.
+    /// What comes after the match stays for the next call. See [`Needle`] for which match is the first.
+    ///
+    /// It takes time in proportion to the output, and keeps as much of it as the [limit](crate::Limits) of the stream allows, or
+    /// 64 KiB if the limit is lower, because a match needs room. Where output was dropped before, what was kept from before that
+    /// is dropped too, and counted, if it contains no match.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -56,26 +57,48 @@ impl ProcessIo {
     ///
     /// # Errors
     ///
-    /// [`Eof`](ErrorKind::Eof) if the output ends before: the error carries the exit status, if the child
-    /// exits within 200 ms of that, and takes along all the unmatched [output](crate::Error::output), of both streams.
-    /// [`is_limit`](crate::Error::is_limit) if there is no match in as much as may be kept; it stays to be
-    /// received. If a [`Needle`] of one's own finds what is not in the output; nothing is taken then. Else as
+    /// [`Eof`](ErrorKind::Eof) if the output ends before: the error contains the exit status, if the child
+    /// exits within 200 ms of that, and all the unmatched [output](crate::Error::output) of both streams, which is taken.
+    /// [`is_limit`](crate::Error::is_limit) if there is no match in as much as may be kept; that stays to be
+    /// received. If a [`Needle`] of your own returns a range that is not in the output; nothing is taken then. Otherwise as
     /// [`recv`](Self::recv).
+    ///
+    /// # Panics
+    ///
+    /// If it waits for the exit, because the output has ended, and is polled outside a tokio runtime with
+    /// [time enabled](tokio::runtime::Builder::enable_time).
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: all the output stays in the handle, for the next call to look through again.
+    /// Cancel safe: all the output stays in the handle, and the next call searches it again.
     pub async fn expect(&mut self, needle: impl Needle) -> Result<Match> {
         expect_until(self, ReadSource::Stdout, needle, None).await
     }
 
-    /// As [`expect`](Self::expect), but no longer than `timeout`. It keeps as much as that does: up to the limit, or to 64 KiB if
-    /// the limit is lower.
+    /// Receives from stdout as [`expect`](Self::expect) does, for no longer than `timeout`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut sh = ProcessIo::command("sh").spawn()?;
+    /// sh.send_line("echo version 12; echo done").await?;
+    /// let found = sh.expect_timeout("done\n", Duration::from_secs(10)).await?;
+    /// assert_eq!(found.before, "version 12\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`is_timeout`](crate::Error::is_timeout) when the time is up: all the output stays in the handle. Else as
+    /// [`is_timeout`](crate::Error::is_timeout) when the time has elapsed: all the output stays in the handle. Otherwise as
     /// [`expect`](Self::expect).
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside a tokio runtime with [time enabled](tokio::runtime::Builder::enable_time).
     ///
     /// # Cancel safety
     ///
@@ -88,14 +111,33 @@ impl ProcessIo {
         expect_until(self, ReadSource::Stdout, needle, after(timeout)).await
     }
 
-    /// As [`expect_timeout`](Self::expect_timeout), from the stream or streams named.
+    /// Receives from the given stream or streams until `needle` matches, for no longer than `timeout`.
     ///
-    /// With [`ReadSource::Both`] what comes from stderr is put behind what came from stdout before, and is
-    /// stdout's from then on. To have both in the order in which the child wrote them,
+    /// As [`expect_timeout`](Self::expect_timeout) otherwise. With [`ReadSource::Both`] what comes from stderr is appended to what came
+    /// from stdout before, and counts as stdout's from then on. To receive both in the order in which the child wrote them,
     /// [merge](crate::Builder::merge_stderr) them at the spawn. The limit that counts is that of the stream, and with
     /// [`ReadSource::Both`] that of stdout, or 64 KiB if it is lower.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::{ProcessIo, ReadSource};
+    ///
+    /// let mut io = ProcessIo::shell("printf 'password: ' >&2; read line").spawn()?;
+    /// let timeout = Duration::from_secs(10);
+    /// io.expect_from(ReadSource::Stderr, "password: ", timeout).await?;
+    /// io.send_line("secret").await?;
+    /// assert!(io.wait().await?.success());
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
+    ///
+    /// As [`expect_timeout`](Self::expect_timeout).
+    ///
+    /// # Panics
     ///
     /// As [`expect_timeout`](Self::expect_timeout).
     ///
@@ -114,9 +156,13 @@ impl ProcessIo {
 
 /// # Prompts
 impl RecvHalf {
-    /// Receives until `needle` matches stdout; see [`ProcessIo::expect`].
+    /// Receives from stdout until `needle` matches; see [`ProcessIo::expect`].
     ///
     /// # Errors
+    ///
+    /// As [`ProcessIo::expect`].
+    ///
+    /// # Panics
     ///
     /// As [`ProcessIo::expect`].
     ///
@@ -127,9 +173,13 @@ impl RecvHalf {
         expect_until(self, ReadSource::Stdout, needle, None).await
     }
 
-    /// The same, within `timeout`; see [`ProcessIo::expect_timeout`].
+    /// Receives from stdout until `needle` matches, for no longer than `timeout`; see [`ProcessIo::expect_timeout`].
     ///
     /// # Errors
+    ///
+    /// As [`ProcessIo::expect_timeout`].
+    ///
+    /// # Panics
     ///
     /// As [`ProcessIo::expect_timeout`].
     ///
@@ -144,11 +194,15 @@ impl RecvHalf {
         expect_until(self, ReadSource::Stdout, needle, after(timeout)).await
     }
 
-    /// The same, of the streams of `source`; see [`ProcessIo::expect_from`].
+    /// Receives from the given stream or streams until `needle` matches; see [`ProcessIo::expect_from`].
     ///
     /// # Errors
     ///
     /// As [`ProcessIo::expect_from`].
+    ///
+    /// # Panics
+    ///
+    /// As [`ProcessIo::expect_timeout`].
     ///
     /// # Cancel safety
     ///

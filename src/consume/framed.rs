@@ -6,10 +6,11 @@ use crate::process_io::{ProcessIOWrapper, ProcessIo};
 
 /// # Protocols
 impl ProcessIo {
-    /// Makes a `Stream` and `Sink` of frames out of stdout and stdin, by any `Decoder` and `Encoder` of tokio-util.
+    /// Converts the handle into a `Stream` and `Sink` of frames of stdout and stdin, by any `Decoder` and `Encoder` of tokio-util.
     ///
-    /// When the child dies the error says so: it is the [`Error`](crate::Error) with its exit status and the end of
-    /// its stderr, inside the [`io::Error`](std::io::Error). A child that exits with success simply ends the stream.
+    /// If the child fails, the error contains the [`Error`](crate::Error) with its exit status and the end of
+    /// its stderr, inside the [`io::Error`](std::io::Error). If the child exits with success, the stream ends. The handle is
+    /// [inside](tokio_util::codec::Framed::into_inner) the [`ProcessIOWrapper`].
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -16,14 +16,14 @@ use crate::{
     pump::{poll_any_line, poll_line, take_plain_line, take_plain_line_of_any},
 };
 
-/// The lines of a child's output, as a stream; made by [`lines`](ProcessIo::lines),
+/// A stream of the lines of a child's output; created by [`lines`](ProcessIo::lines),
 /// [`stdout_lines`](ProcessIo::stdout_lines) and [`into_lines`](ProcessIo::into_lines).
 ///
-/// It ends when the streams it reads have ended; [`wait`](ProcessIo::wait) then tells how the child did. A line that
-/// has not ended waits in the handle and not here, so dropping this loses nothing. If a pipe
+/// It ends when the streams it reads have ended; [`wait`](ProcessIo::wait) then returns how the child ended. A line that
+/// has not ended stays in the handle, so dropping this loses nothing. If a pipe
 /// cannot be read, the line before that comes first, then the error.
 ///
-/// While lines are read the handle can still send: by way of [`get_mut`](Self::get_mut).
+/// While lines are read the handle can still send: through [`get_mut`](Self::get_mut).
 ///
 /// However fast the lines come, the task yields to others after some thousands of them, or 256 KiB: they count in its
 /// [cooperative budget](tokio::task::coop).
@@ -64,23 +64,37 @@ impl<T: Receive> Lines<T> {
         }
     }
 
-    /// Sets by what rules the output is taken apart, from here on. The rules belong to the handle and stay.
+    /// Sets how output is split into lines, from here on. The options belong to the handle and stay set.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use futures::TryStreamExt;
+    /// use process_io::{LineOptions, ProcessIo, Terminator};
+    ///
+    /// let mut io = ProcessIo::shell(r"printf 'a\000b\000'").spawn()?;
+    /// let options = LineOptions::default().terminator(Terminator::Byte(0));
+    /// let lines: Vec<_> = io.stdout_lines().with_options(options).try_collect().await?;
+    /// assert_eq!(lines[1].as_bytes(), b"b");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn with_options(mut self, options: LineOptions) -> Self {
         self.io.with(|io| io.set_line_options(options));
         self
     }
 
-    /// The handle inside.
+    /// Returns a reference to the handle.
     pub fn get_ref(&self) -> &T {
         &self.io
     }
 
-    /// The handle inside, to send, or to see what is [pending](ProcessIo::pending).
+    /// Returns a mutable reference to the handle, to send, or to see what is [pending](ProcessIo::pending).
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.io
     }
 
-    /// Gives the handle back, with all that has not been handed out as a line.
+    /// Returns the handle, with all that has not been returned as a line.
     pub fn into_inner(self) -> T {
         self.io
     }
@@ -128,13 +142,28 @@ impl<T: Receive> FusedStream for Lines<T> {
 
 /// # Lines
 impl ProcessIo {
-    /// Receives the next line of `source`; `None` at its end.
+    /// Receives the next line of `source`, or `None` at its end.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut seq = ProcessIo::command("seq").arg("3").spawn()?;
+    /// let mut sum = 0;
+    /// while let Some(line) = seq.recv_line(Source::Stdout).await? {
+    ///     sum += line.to_str().unwrap().parse::<u32>().unwrap();
+    /// }
+    /// assert_eq!(sum, 6);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
     /// As [`recv`](Self::recv); [`is_limit`](crate::Error::is_limit) for a line that is longer than
     /// [`max_line_length`](crate::LineOptions::max_line_length), 16 MiB unless set: see [`LongLine::Fail`](crate::LongLine::Fail)
-    /// for how to get it.
+    /// for how to receive it.
     ///
     /// # Cancel safety
     ///
@@ -144,31 +173,105 @@ impl ProcessIo {
         line.transpose()
     }
 
-    /// The lines of stdout. stderr is received meanwhile and kept, as its [limit](crate::Limits) says.
+    /// Returns a stream of the lines of stdout. Meanwhile stderr is received and kept up to its [limit](crate::Limits).
     ///
-    /// A line that is too long is an error, and not the end; see [`recv_line`](Self::recv_line).
+    /// A line that is too long is an error, and does not end the stream; see [`recv_line`](Self::recv_line).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use futures::TryStreamExt;
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut io = ProcessIo::shell("echo a; echo warning >&2; echo b").spawn()?;
+    /// let mut lines = io.stdout_lines();
+    /// assert_eq!(lines.try_next().await?.unwrap().as_bytes(), b"a");
+    /// assert_eq!(lines.try_next().await?.unwrap().as_bytes(), b"b");
+    /// assert!(lines.try_next().await?.is_none());
+    /// assert_eq!(io.output().await?.stderr, "warning\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn stdout_lines(&mut self) -> Lines<&mut Self> {
         Lines::new(self, Some(Source::Stdout))
     }
 
-    /// The lines of both streams, each line whole, in the order in which they become complete. A flood on
-    /// one does not starve the other.
+    /// Returns a stream of the lines of both streams, each line whole, in the order in which they become complete.
+    ///
+    /// A large amount of output on one stream does not delay the other.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use futures::TryStreamExt;
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut io = ProcessIo::shell("echo out; echo err >&2").spawn()?;
+    /// let mut lines = io.lines();
+    /// while let Some(line) = lines.try_next().await? {
+    ///     match line.source() {
+    ///         Source::Stdout => assert_eq!(line.as_bytes(), b"out"),
+    ///         Source::Stderr => assert_eq!(line.as_bytes(), b"err"),
+    ///     }
+    /// }
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn lines(&mut self) -> Lines<&mut Self> {
         Lines::new(self, None)
     }
 
-    /// As [`lines`](Self::lines), by value.
+    /// Converts the handle into a stream of the lines of both streams: [`lines`](Self::lines), by value.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use futures::TryStreamExt;
+    /// use process_io::ProcessIo;
+    ///
+    /// let lines = ProcessIo::shell("echo out; echo err >&2").spawn()?.into_lines();
+    /// let count = lines.try_fold(0, async |n, _line| Ok(n + 1)).await?;
+    /// assert_eq!(count, 2);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn into_lines(self) -> Lines<Self> {
         Lines::new(self, None)
     }
 
-    /// Sets by what rules output is taken apart into lines.
+    /// Sets how output is split into lines.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{LineOptions, LongLine, ProcessIo, Source};
+    ///
+    /// let mut io = ProcessIo::shell("echo 12345; echo 67").spawn()?;
+    /// io.set_line_options(LineOptions::default().max_line_length(3, LongLine::Cut));
+    /// assert_eq!(io.recv_line(Source::Stdout).await?.unwrap().as_bytes(), b"123");
+    /// assert_eq!(io.recv_line(Source::Stdout).await?.unwrap().as_bytes(), b"67");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn set_line_options(&mut self, options: LineOptions) {
         self.pump.set_line_options(options);
     }
 
-    /// What has been received from `source` and not been taken: the beginning of a line, such as a prompt, if
+    /// Returns what has been received from `source` and not been taken: the beginning of a line, such as a prompt, while
     /// lines are being read.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut io = ProcessIo::shell("echo first; printf second").spawn()?;
+    /// io.wait().await?;
+    /// assert_eq!(io.recv_line(Source::Stdout).await?.unwrap().as_bytes(), b"first");
+    /// assert_eq!(io.pending(Source::Stdout), b"second");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn pending(&mut self, source: Source) -> &[u8] {
         self.pump.reader_mut(source).pending()
     }
@@ -176,7 +279,7 @@ impl ProcessIo {
 
 /// # Lines
 impl RecvHalf {
-    /// Receives the next line of `source`; see [`ProcessIo::recv_line`].
+    /// Receives the next line of `source`, or `None` at its end; see [`ProcessIo::recv_line`].
     ///
     /// # Errors
     ///
@@ -190,22 +293,22 @@ impl RecvHalf {
         line.transpose()
     }
 
-    /// The lines of stdout; see [`ProcessIo::stdout_lines`].
+    /// Returns a stream of the lines of stdout; see [`ProcessIo::stdout_lines`].
     pub fn stdout_lines(&mut self) -> Lines<&mut Self> {
         Lines::new(self, Some(Source::Stdout))
     }
 
-    /// The lines of both streams; see [`ProcessIo::lines`].
+    /// Returns a stream of the lines of both streams; see [`ProcessIo::lines`].
     pub fn lines(&mut self) -> Lines<&mut Self> {
         Lines::new(self, None)
     }
 
-    /// As [`lines`](Self::lines), by value.
+    /// Converts the half into a stream of the lines of both streams; see [`ProcessIo::into_lines`].
     pub fn into_lines(self) -> Lines<Self> {
         Lines::new(self, None)
     }
 
-    /// Sets by what rules output is taken apart into lines.
+    /// Sets how output is split into lines; see [`ProcessIo::set_line_options`].
     pub fn set_line_options(&mut self, options: LineOptions) {
         self.with(|io| io.set_line_options(options));
     }

@@ -3,49 +3,78 @@
 use bytes::Bytes;
 use memchr::memmem;
 
-/// Something to look for in a child's output.
+/// A pattern that [`expect`](crate::ProcessIo::expect) searches for in a child's output.
 ///
 /// Implemented for bytes and text, for [`Eof`], for `regex::bytes::Regex` (feature `regex`), and for arrays, slices
-/// and `Vec`s of needles, of which the first one that is complete wins. Sets of different kinds are made of
+/// and `Vec`s of needles, of which the match that ends first is returned. Sets of different types are made of
 /// `Box<dyn Needle>`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::{Eof, Needle, ProcessIo};
+///
+/// let mut io = ProcessIo::shell("echo error: no such user").spawn()?;
+/// let needles: [Box<dyn Needle>; 3] = [Box::new("welcome"), Box::new("error: "), Box::new(Eof)];
+/// let found = io.expect(needles).await?;
+/// assert_eq!(found.index, 1);
+/// # }
+/// # Ok(()) }
+/// ```
 ///
 /// # The rule
 ///
-/// A needle matches as soon as it can: at the shortest beginning of the output that holds a match. That depends on
-/// the output alone and not on the pieces in which it arrives (but see `REGEX_WINDOW` for very long matches of a
-/// regex), and nothing has to wait for what might come next. End a regex with what follows the match (`version (\d+)\n`), or it stops as soon as it may: `\d+`
-/// matches one digit. An assertion at the end of a regex (`$`, `\z`, `\b`) sees what has arrived so far and no
-/// further: do without.
+/// A needle matches at the shortest beginning of the output that contains a match. That depends on
+/// the output alone and not on the pieces in which it arrives (except for very long matches of a regex, see `REGEX_WINDOW`), and a
+/// match is never delayed until more output comes. End a regex with what follows the match (`version (\d+)\n`), because it
+/// ends as soon as it can: `\d+` matches one digit. Do not use an assertion at the end of a regex (`$`, `\z`, `\b`): it sees the
+/// output that has arrived so far only.
 pub trait Needle: Send + Sync {
-    /// The match in `output` that is complete first. Where several are at the same byte, the longest.
+    /// Returns the match in `output` that ends first; among those that end at the same byte, the longest.
     ///
-    /// The first `searched` bytes hold none; they have been asked about before.
+    /// The first `searched` bytes contain no match: they have been searched by an earlier call.
     ///
     /// The match must be a range of `output`, and its captures ranges of the match, or `expect` fails.
     fn find(&self, output: &[u8], searched: usize) -> Option<Found>;
 
-    /// The match at the end of the output, when it has not come to another.
+    /// Returns the index of the match at the end of the output, when `find` has found none; `None` if the end is no match.
     fn find_at_eof(&self) -> Option<usize> {
         None
     }
 }
 
-/// Where a [`Needle`] matches.
+/// The place of a match of a [`Needle`] in the output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Found {
-    /// Where the match begins.
+    /// The start of the match, in bytes from the start of the output.
     pub start: usize,
-    /// Where it ends.
+    /// The end of the match, exclusive.
     pub end: usize,
-    /// Which needle of a set it was.
+    /// The index of the needle in a set; 0 for a single one.
     pub index: usize,
-    /// What the groups of a regex matched, the whole match first; empty for other needles.
+    /// The ranges of the groups of a regex, the whole match first; empty for other needles.
     pub captures: Vec<Option<std::ops::Range<usize>>>,
 }
 
 impl Found {
-    /// A match without captures.
+    /// Creates a match without captures.
+    ///
+    /// ```
+    /// use process_io::{Found, Needle};
+    ///
+    /// /// The first byte that is a digit.
+    /// struct Digit;
+    ///
+    /// impl Needle for Digit {
+    ///     fn find(&self, output: &[u8], searched: usize) -> Option<Found> {
+    ///         let at = output[searched..].iter().position(u8::is_ascii_digit)?;
+    ///         Some(Found::new(searched + at, searched + at + 1))
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(Digit.find(b"id=42", 0), Some(Found::new(3, 4)));
+    /// ```
     pub fn new(start: usize, end: usize) -> Self {
         Self {
             start,
@@ -65,7 +94,18 @@ impl Found {
     }
 }
 
-/// The end of the output, as a [`Needle`].
+/// A [`Needle`] that matches at the end of the output.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::{Eof, ProcessIo};
+///
+/// let mut io = ProcessIo::shell("echo hello").spawn()?;
+/// assert_eq!(io.expect(Eof).await?.before, "hello\n");
+/// # }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Eof;
 
@@ -123,7 +163,7 @@ macro_rules! forward {
 
 forward!(&T, Box<T>);
 
-/// The needle that is complete first; where several are at the same byte the longest, and of equals the first.
+/// The needle whose match ends first; among those that end at the same byte the longest match, and of equal ones the first needle.
 impl<N: Needle> Needle for [N] {
     fn find(&self, output: &[u8], searched: usize) -> Option<Found> {
         (self.iter().enumerate())
@@ -160,8 +200,8 @@ impl<N: Needle, const K: usize> Needle for [N; K] {
     }
 }
 
-/// How far back a regex looks when more output has come: a match that is longer, and arrives in pieces, can be
-/// missed. 64 KiB.
+/// How many bytes before new output a regex searches again, 64 KiB: a longer match that arrives in pieces can be
+/// missed.
 #[cfg(feature = "regex")]
 pub const REGEX_WINDOW: usize = 64 << 10;
 
