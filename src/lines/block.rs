@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Ends, Terminator};
 
-/// Whole lines of one stream in one piece, to be iterated as `&[u8]` without a reference count for each.
+/// Complete lines of one stream in one buffer, to be iterated as `&[u8]` without a reference count for each.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -41,7 +41,7 @@ impl LineBlock {
         }
     }
 
-    /// The lines, with their terminators: put together, the blocks are the output, byte for byte.
+    /// Returns the lines with their terminators: the blocks, concatenated, are the output, byte for byte.
     ///
     /// With [`Terminator::CarriageReturn`] a block may begin with the `\n` of a `\r\n` that was read in two pieces.
     /// It belongs to the block before, and is no line of this one.
@@ -49,12 +49,27 @@ impl LineBlock {
         &self.bytes
     }
 
-    /// The lines, with their terminators, by value.
+    /// Converts the block into its lines with their terminators.
     pub fn into_bytes(self) -> Bytes {
         self.bytes
     }
 
-    /// The lines, without their terminators.
+    /// Returns an iterator over the lines, without their terminators.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use futures::TryStreamExt;
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut io = ProcessIo::shell("echo one; echo two").spawn()?;
+    /// io.wait().await?;
+    /// let block = io.line_blocks(Source::Stdout).try_next().await?.unwrap();
+    /// assert_eq!(block.iter().collect::<Vec<_>>(), [b"one", b"two"]);
+    /// assert_eq!(block.as_bytes(), b"one\ntwo\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn iter(&self) -> BlockLines<'_> {
         BlockLines {
             bytes: &self.bytes,
@@ -73,7 +88,7 @@ impl<'a> IntoIterator for &'a LineBlock {
     }
 }
 
-/// The lines of a [`LineBlock`].
+/// An iterator over the lines of a [`LineBlock`], without their terminators; created by [`LineBlock::iter`].
 #[derive(Debug, Clone)]
 pub struct BlockLines<'a> {
     bytes: &'a [u8],

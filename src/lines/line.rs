@@ -8,9 +8,9 @@ use crate::{event::Source, sys::Slice};
 
 /// One line of a child's output, without its terminator.
 ///
-/// The bytes are a slice of the buffer they were read into: no allocation and no copy, unless the line began
-/// in one read and ended in another. A line that is kept therefore keeps its buffer alive: some 128 KiB, or all
-/// that had been received unread. [`Bytes::copy_from_slice`] gives one that does not.
+/// The bytes are a slice of the buffer they were read into: they are not allocated or copied, unless the line began
+/// in one read and ended in another. A line that is kept therefore keeps its buffer allocated: some 128 KiB, or all
+/// that had been received unread. [`Bytes::copy_from_slice`] makes a copy that does not.
 pub struct Line {
     data: Data,
     origin: Origin,
@@ -35,13 +35,26 @@ enum Origin {
 }
 
 /// What ended a [`Line`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::{LineEnd, ProcessIo, Source};
+///
+/// let mut io = ProcessIo::shell("echo one; printf two").spawn()?;
+/// let one = io.recv_line(Source::Stdout).await?.unwrap();
+/// let two = io.recv_line(Source::Stdout).await?.unwrap();
+/// assert_eq!((one.end(), two.end()), (LineEnd::Terminator, LineEnd::Eof));
+/// # }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LineEnd {
     /// Its terminator.
     Terminator,
     /// The end of the stream: the last line has no terminator.
     Eof,
-    /// [`LineOptions::max_line_length`](crate::LineOptions::max_line_length): the line goes on.
+    /// [`LineOptions::max_line_length`](crate::LineOptions::max_line_length): the line is longer.
     Limit,
 }
 
@@ -71,7 +84,7 @@ impl Line {
         Self { data, origin }
     }
 
-    /// The line as bytes.
+    /// Returns the line as bytes.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.data {
@@ -80,7 +93,7 @@ impl Line {
         }
     }
 
-    /// The line as bytes, by value.
+    /// Converts the line into bytes.
     pub fn into_bytes(self) -> Bytes {
         match self.data {
             Data::Slice(slice) => slice.to_bytes(),
@@ -88,7 +101,19 @@ impl Line {
         }
     }
 
-    /// The line as text.
+    /// Returns the line as text.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut io = ProcessIo::shell("echo 42").spawn()?;
+    /// let line = io.recv_line(Source::Stdout).await?.unwrap();
+    /// assert_eq!(line.to_str().unwrap().parse(), Ok(42));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -97,12 +122,25 @@ impl Line {
         str::from_utf8(self.as_bytes())
     }
 
-    /// The line as text, with U+FFFD for what is not UTF-8. Allocates only then.
+    /// Returns the line as text, with U+FFFD for what is not UTF-8. Allocates only if there is such.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Source};
+    ///
+    /// let mut io = ProcessIo::shell(r"printf 'caf\351\n'").spawn()?;
+    /// let line = io.recv_line(Source::Stdout).await?.unwrap();
+    /// assert!(line.to_str().is_err());
+    /// assert_eq!(line.to_str_lossy(), "caf\u{FFFD}");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn to_str_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.as_bytes())
     }
 
-    /// The stream it came from.
+    /// Returns the stream it came from.
     pub fn source(&self) -> Source {
         match self.origin {
             Origin::StdoutTerminator | Origin::StdoutEof | Origin::StdoutLimit => Source::Stdout,
@@ -110,7 +148,7 @@ impl Line {
         }
     }
 
-    /// What ended it.
+    /// Returns what ended it.
     pub fn end(&self) -> LineEnd {
         match self.origin {
             Origin::StdoutTerminator | Origin::StderrTerminator => LineEnd::Terminator,
@@ -145,7 +183,7 @@ impl PartialEq for Line {
 
 impl Eq for Line {}
 
-/// As text, with U+FFFD for what is not UTF-8.
+/// Displays the line as text, with U+FFFD for what is not UTF-8.
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.to_str_lossy())
