@@ -45,36 +45,63 @@ impl fmt::Display for Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A piece of standard output, never empty.
+    /// Bytes of standard output, at least one.
     Stdout(Bytes),
-    /// A piece of standard error, never empty.
+    /// Bytes of standard error, at least one.
     Stderr(Bytes),
-    /// A stream that is a pipe has ended: the child and all that it has handed it to have closed it, or it was
-    /// [closed here](crate::ProcessIo::close_output), or reading stopped as [`Drain`](crate::Drain) says. Comes once for each, after
-    /// its last piece; not for one that could not be read to its end, which is an error.
+    /// A stream that is a pipe has ended: the child and all processes that it has given it to have closed it, or it was
+    /// [closed here](crate::ProcessIo::close_output), or reading stopped as [`Drain`](crate::Drain) says.
+    ///
+    /// It comes once for each stream, after its last bytes. It does not come for a stream that could not be read to its end, which is an
+    /// error.
     Eof(Source),
-    /// How the child ended. Always the last item, and comes exactly once.
+    /// The exit status of the child. It is always the last item, and comes exactly once.
     Exit(ExitStatus),
 }
 
-/// What was received.
+/// The result of a receive: bytes, nothing yet, or the end of the stream.
 ///
-/// It is the same for each way to receive, so that one can take the place of another: `while let Recv::Data(piece)` takes all that
+/// It is the same for each way to receive, so that one can replace another: `while let Recv::Data(piece)` takes all that
 /// comes until the end of the stream with [`recv`](crate::ProcessIo::recv), until nothing has come for a while with
 /// [`recv_timeout`](crate::ProcessIo::recv_timeout), and what is there now with
 /// [`recv_nowait`](crate::ProcessIo::recv_nowait).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use std::time::Duration;
+/// use process_io::{ProcessIo, Recv, Source};
+///
+/// let mut io = ProcessIo::shell("echo hello").spawn()?;
+/// loop {
+///     match io.recv_timeout(Source::Stdout, Duration::from_secs(1)).await? {
+///         Recv::Data(bytes) => assert_eq!(bytes, "hello\n"),
+///         Recv::Empty => {} // nothing for a second: ask again
+///         Recv::Eof => break,
+///     }
+/// }
+/// # }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recv {
-    /// Some bytes; never none, unless none were asked for.
+    /// Some bytes; empty only if 0 bytes were asked for.
     Data(Bytes),
-    /// Nothing in the time there was; there may be something later. Never from a call that waits as long as it takes.
+    /// Nothing came in the time given; more may come later. Methods that wait without a time limit never return it.
     Empty,
     /// The stream has ended: there will never be more.
     Eof,
 }
 
 impl Recv {
-    /// The bytes, if there are any.
+    /// Returns the bytes, or `None` if there are none.
+    ///
+    /// ```
+    /// use process_io::Recv;
+    ///
+    /// assert_eq!(Recv::Data("42\n".into()).data().unwrap(), "42\n");
+    /// assert_eq!(Recv::Eof.data(), None);
+    /// ```
     pub fn data(self) -> Option<Bytes> {
         match self {
             Self::Data(data) => Some(data),
@@ -82,12 +109,12 @@ impl Recv {
         }
     }
 
-    /// Nothing now, perhaps later.
+    /// Returns whether this is [`Recv::Empty`]: nothing now, perhaps later.
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
     }
 
-    /// Never more.
+    /// Returns whether this is [`Recv::Eof`]: the stream has ended.
     pub fn is_eof(&self) -> bool {
         matches!(self, Self::Eof)
     }
