@@ -1,4 +1,4 @@
-//! The vocabulary of what a child says: [`Source`], [`Event`], [`Recv`].
+//! What is received from a child: [`Source`], [`Event`], [`Recv`].
 
 use std::{fmt, process::ExitStatus};
 

@@ -1,4 +1,4 @@
-//! Many lines at a time: [`LineBlocks`], for those who count every cycle.
+//! [`LineBlocks`]: many lines at a time.
 
 use std::{
     pin::Pin,

@@ -1,4 +1,4 @@
-//! [`ByteStream`]: the pieces of one stream.
+//! [`ByteStream`]: the bytes of one output stream.
 
 use std::{
     pin::Pin,

@@ -1,4 +1,4 @@
-//! Speaking a protocol: `framed`.
+//! Codecs: `framed`.
 
 use tokio_util::codec::Framed;
 

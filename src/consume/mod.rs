@@ -1,4 +1,4 @@
-//! What services do with a child's output: lines, prompts, protocols.
+//! A child's output as lines, prompts and frames.
 
 mod blocks;
 mod bytes;

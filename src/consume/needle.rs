@@ -1,4 +1,4 @@
-//! [`Needle`]: what `expect` looks for.
+//! [`Needle`]: what `expect` searches for.
 
 use bytes::Bytes;
 use memchr::memmem;

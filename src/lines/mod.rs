@@ -1,4 +1,4 @@
-//! Lines, and by what rules output is taken apart into them. No I/O, nothing asynchronous.
+//! Lines, and how output is split into them. No I/O, nothing asynchronous.
 
 mod block;
 mod ends;

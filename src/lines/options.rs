@@ -1,4 +1,4 @@
-//! [`LineOptions`]: by what rules output is taken apart into lines.
+//! [`LineOptions`]: how output is split into lines.
 
 use memchr::{memchr, memchr2, memrchr, memrchr2};
 

@@ -44,7 +44,7 @@ struct Shared(Mutex<State>);
 struct State {
     /// Gone when it has been given back.
     io: Option<ProcessIo>,
-    /// What the task was told once, for whoever waits.
+    /// The error that the task received, for the next `wait`.
     error: Option<Error>,
 }
 

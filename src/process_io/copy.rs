@@ -1,4 +1,4 @@
-//! `copy_to`: all that a stream says into a writer.
+//! `copy_to`: copies a stream to a writer.
 
 use std::{
     future::poll_fn,

@@ -1,4 +1,4 @@
-//! `send*` and `recv*`: PEP 3145's conversation with a child.
+//! `send*` and `recv*`: PEP 3145's asynchronous methods.
 
 use std::{
     future::poll_fn,

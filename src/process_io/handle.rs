@@ -1,4 +1,4 @@
-//! [`ProcessIo`] itself: how it is made, asked and let go.
+//! [`ProcessIo`] itself: how it is created, queried and dropped.
 
 use std::{
     ffi::OsStr,

@@ -1,4 +1,4 @@
-//! [`ProcessIo`], the handle, and all the ways to use it.
+//! [`ProcessIo`], the handle, and its methods.
 
 mod background;
 mod copy;

@@ -33,10 +33,10 @@ impl<T: Receive> Receive for &mut T {}
 /// A handle, or a half of one. It cannot be named outside this crate, and so seals [`Receive`].
 #[allow(unreachable_pub)] // What seals a public trait has to be public too.
 pub trait Handle {
-    /// In which role it waits, where another task may wait in the other.
+    /// The role in which it waits, if another task may wait in the other.
     const ROLE: Option<Role>;
 
-    /// Does something with the whole of it.
+    /// Calls `act` with the whole handle.
     fn with<T>(&mut self, act: impl FnOnce(&mut ProcessIo) -> T) -> T;
 
     /// Polls for the task of `cx`.

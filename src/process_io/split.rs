@@ -79,7 +79,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Does something with the whole, on behalf of whoever has this role.
+    /// Calls `act` with the whole handle, in this role.
     #[inline]
     pub(super) fn with<T>(&self, role: Role, act: impl FnOnce(&mut ProcessIo) -> T) -> T {
         let mut io = self.lock();

@@ -15,8 +15,8 @@ use crate::{
 
 /// # Stopping
 ///
-/// What these set can be set for the whole run by the [`Builder`](crate::Builder#when-to-stop), which tells how a run ends
-/// that is cut short.
+/// The [`Builder`](crate::Builder#when-to-stop) has the same options for the whole run, and describes how a run ends that is cut
+/// short.
 impl ProcessIo {
     /// Stops the child by the steps of `ladder`, and returns a [`Report`] of them once it has been reaped.
     ///

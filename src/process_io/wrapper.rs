@@ -114,7 +114,7 @@ pub struct ProcessIOWrapper {
     pub(super) closed: bool,
     /// A write has failed, and until when to wait for the exit that explains it.
     failing: Option<(Error, Pin<Box<Sleep>>)>,
-    /// What is read is taken apart elsewhere, as by a codec.
+    /// What is read is parsed by a codec.
     pub(super) in_frames: bool,
 }
 
