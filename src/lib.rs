@@ -104,8 +104,8 @@
 //!
 //! # Guarantees
 //!
-//! - **No deadlock.** Whatever is awaited, all three pipes move. The exceptions are chosen by the caller: [`Overflow::Block`], and a
-//!   stream that is not polled. The [halves](ProcessIo::into_split) of a handle are no exception.
+//! - **No deadlock.** Whatever is awaited, all three pipes move. The exceptions are chosen by the caller: [`Overflow::Block`], a stream
+//!   that is not polled, and a `Sink` or a [`SendHalf`] whose output is not received: there it waits at the limit.
 //! - **No loss.** All that the child wrote before its exit is delivered.
 //! - **Bounded memory.** Unread stdout is kept up to 64 MiB, then it is an error, and what was kept can still be received; unread
 //!   stderr up to 16 MiB, then its last bytes are kept, and what was omitted is counted. See [`Limits`].

@@ -28,8 +28,11 @@ use crate::{
 ///
 /// let mut seq = ProcessIo::command("seq").arg("10").spawn()?;
 /// let (sink, mut sum) = ProcessIo::shell("paste -sd+ | bc").spawn()?.into_split();
-/// seq.bytes(Source::Stdout).forward(sink).await?;
-/// assert_eq!(sum.recv(Source::Stdout).await?.data().unwrap(), "55\n");
+/// let forward = seq.bytes(Source::Stdout).forward(sink);
+/// // Together: a child that writes much while it reads waits for its output to be received.
+/// let (forwarded, sum) = tokio::join!(forward, sum.recv(Source::Stdout));
+/// forwarded?;
+/// assert_eq!(sum?.data().unwrap(), "55\n");
 /// # }
 /// # Ok(()) }
 /// ```

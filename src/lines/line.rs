@@ -158,6 +158,24 @@ impl Line {
     }
 }
 
+impl PartialEq<[u8]> for Line {
+    fn eq(&self, other: &[u8]) -> bool {
+        self.as_bytes() == other
+    }
+}
+
+impl PartialEq<str> for Line {
+    fn eq(&self, other: &str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Line {
+    fn eq(&self, other: &&str) -> bool {
+        *self == **other
+    }
+}
+
 impl AsRef<[u8]> for Line {
     fn as_ref(&self) -> &[u8] {
         self.as_bytes()

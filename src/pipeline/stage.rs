@@ -1,6 +1,11 @@
 //! [`Stage`]: a command in a pipeline.
 
-use std::{ffi::OsString, fmt, sync::Arc};
+use std::{
+    ffi::{OsStr, OsString},
+    fmt,
+    path::Path,
+    sync::Arc,
+};
 
 use tokio::{io::AsyncWrite, process::Command};
 
@@ -26,6 +31,47 @@ impl Stage {
             tee: None,
             may_fail: false,
         }
+    }
+
+    /// Creates a stage that runs `program`, which is looked up in `PATH` if it has no separator.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Stage};
+    ///
+    /// let sort = Stage::command("sort").arg("-r").env("LC_ALL", "C");
+    /// let output = ProcessIo::command("seq").arg("3").pipe(sort).await?.check()?;
+    /// assert_eq!(output.stdout, "3\n2\n1\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    pub fn command(program: impl AsRef<OsStr>) -> Self {
+        Self::new(Command::new(program))
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    /// Adds several arguments.
+    pub fn args(mut self, args: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Sets its working directory.
+    pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.command.current_dir(directory);
+        self
     }
 
     /// What its stderr is connected to: a pipe to us by default.
@@ -55,13 +101,13 @@ impl Stage {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # if cfg!(unix) {
-    /// use process_io::{Command, ProcessIo, Stage};
+    /// use process_io::{ProcessIo, Stage};
     ///
     /// let log = tempfile::NamedTempFile::new()?;
     /// let file = tokio::fs::File::from_std(log.reopen()?);
     /// let output = ProcessIo::command("sort")
     ///     .input("b\nc\na\nb\n")
-    ///     .pipe(Stage::new(Command::new("uniq")).tee(file))
+    ///     .pipe(Stage::command("uniq").tee(file))
     ///     .await?;
     /// assert_eq!(output.stdout, "a\nb\nc\n");
     /// assert_eq!(std::fs::read(log)?, b"a\nb\nb\nc\n");
@@ -81,12 +127,11 @@ impl Stage {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
     /// # if cfg!(unix) {
-    /// use process_io::{Command, ProcessIo, Stage};
+    /// use process_io::{ProcessIo, Stage};
     ///
     /// // `grep` fails if it finds nothing.
-    /// let mut grep = Command::new("grep");
-    /// grep.arg("error");
-    /// let run = ProcessIo::command("echo").arg("all is well").pipe(Stage::new(grep).may_fail());
+    /// let grep = Stage::command("grep").arg("error").may_fail();
+    /// let run = ProcessIo::command("echo").arg("all is well").pipe(grep);
     /// let output = run.await?.check()?;
     /// assert_eq!(output.stages[1].status.unwrap().code(), Some(1));
     /// # }

@@ -42,13 +42,14 @@ use crate::{
 /// The sending half of a [`ProcessIo`]: stdin. Created by [`into_split`](ProcessIo::into_split).
 ///
 /// It is `AsyncWrite`, and a `Sink` of `Bytes`. Whatever is awaited here moves the pipes of the [`RecvHalf`] too, because a child that
-/// waits for its output to be read takes no input. That output is kept for the other half up to its [limit](crate::Limits); there
-/// the child has to wait, and so does what is awaited here, whatever its [`Overflow`](crate::Overflow) is.
+/// waits for its output to be read takes no input. That output is kept for the other half up to its [limit](crate::Limits). Where that
+/// says [`Fail`](crate::Overflow::Fail) or [`Block`](crate::Overflow::Block) the child has to wait there, and so does what is awaited
+/// here, until the other half receives.
 ///
 /// The methods of the whole handle that it lacks are available again after [`unsplit`](ProcessIo::unsplit).
 ///
 /// The halves share a lock that is held while either is polled: code of yours that is polled by one, a [`Needle`](crate::Needle), an
-/// [`Input`](crate::Input) or a writer of a tee, must not use the other, or it deadlocks.
+/// [`Input`](crate::Input), a function of a [`Ladder`] or a writer of a tee, must not use the other, or it deadlocks.
 ///
 /// Dropping it closes stdin once what is queued has been written, by the next call on the [`RecvHalf`]. Without such a call this is
 /// tried once, after 10 ms: what the pipe does not take then is left to the next call. So a child whose halves are dropped one after

@@ -42,8 +42,9 @@ impl FusedStream for ProcessIo {
 ///
 /// Some 64 KiB are queued before [`poll_ready`](Sink::poll_ready) waits. Flushing writes them, closing closes the child's stdin.
 ///
-/// While it waits, output is received and kept up to its [limit](crate::Limits). There receiving
-/// stops, whatever its [`Overflow`](crate::Overflow) is, until the stream is polled: that is back-pressure.
+/// While it waits, output is received and kept up to its [limit](crate::Limits). Where that says
+/// [`Fail`](crate::Overflow::Fail) or [`Block`](crate::Overflow::Block), receiving stops there until the stream is polled: that is
+/// back-pressure.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
