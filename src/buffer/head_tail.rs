@@ -176,9 +176,11 @@ impl HeadTail {
 
     /// Takes at most `max` bytes as one piece, copying only where head and tail have to be joined.
     pub(super) fn take_joined(&mut self, max: usize) -> Bytes {
-        if !self.tail.is_empty() && !self.head.is_empty() {
+        if max > self.head.len() && !self.tail.is_empty() && !self.head.is_empty() {
             let tail = std::mem::take(&mut self.tail);
             self.head.extend_from_slice(&tail);
+            // What is left comes right after what is taken.
+            self.gap = false;
         }
         self.take(max)
     }

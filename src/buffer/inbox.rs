@@ -99,16 +99,18 @@ impl Inbox {
 
     /// Takes what there is, at most `max` bytes: a slice of the buffer it was read into, unless it is little.
     pub(crate) fn take(&mut self, max: usize) -> Option<Bytes> {
+        if self.is_empty() {
+            return None;
+        }
         self.splitter.reset();
         if !self.front.is_empty() {
             let max = max.min(self.front.len());
             return Some(self.front.split_to(max));
         }
-        match self.kept.len() {
-            0 => None,
-            1..=MAX_COPY if self.kept.len() <= max => Some(self.kept.take_copy()),
-            _ => Some(self.kept.take(max)),
-        }
+        Some(match self.kept.len() <= max.min(MAX_COPY) {
+            true => self.kept.take_copy(),
+            false => self.kept.take(max),
+        })
     }
 
     /// Takes everything as one piece.
@@ -134,6 +136,9 @@ impl Inbox {
 
     /// Takes at most `max` bytes as one piece.
     pub(crate) fn take_joined(&mut self, max: usize) -> Bytes {
+        if self.is_empty() {
+            return Bytes::new();
+        }
         self.splitter.reset();
         if self.front.len() > max {
             return self.front.split_to(max);
@@ -149,10 +154,13 @@ impl Inbox {
 
     /// Puts bytes back in front.
     pub(crate) fn give_back(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
         self.splitter.reset();
         if self.front.is_empty() {
             self.front.replace(bytes);
-        } else if !bytes.is_empty() {
+        } else {
             let mut joined = BytesMut::from(bytes);
             joined.extend_from_slice(&self.front);
             self.front.replace(joined.freeze());

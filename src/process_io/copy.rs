@@ -14,6 +14,7 @@ use super::{Handle, ProcessIo};
 use crate::{
     error::{Error, Kind, Result},
     event::{Recv, Source},
+    limits::STEPS_PER_POLL,
     pump::{Want, Wants, poll_copied, poll_splice},
     sys::{BorrowedDescriptor, Outlet},
 };
@@ -185,15 +186,22 @@ trait Destinations {
 struct Copy<'a, H: Handle, W: Destinations> {
     io: &'a mut H,
     to: W,
+    /// Of both streams, whose turn it is.
+    next: Source,
 }
 
 impl<'a, H: Handle, W: Destinations> Copy<'a, H, W> {
     fn new(io: &'a mut H, to: W) -> Self {
-        Self { io, to }
+        Self {
+            io,
+            to,
+            next: Source::Stdout,
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<W::Copied>> {
-        loop {
+        // Neither side may be one that counts in the task's budget.
+        for _ in 0..STEPS_PER_POLL {
             match self.to.poll_write(cx) {
                 Ok(Some(copied)) => return Poll::Ready(Ok(copied)),
                 Ok(None) => {}
@@ -201,11 +209,14 @@ impl<'a, H: Handle, W: Destinations> Copy<'a, H, W> {
                     return Poll::Ready(Err(output_error(self.io, source, error)));
                 }
             }
-            let wants = self.to.wants();
+            let (wants, next) = (self.to.wants(), self.next);
             let (source, received) =
-                ready!((self.io).poll(cx, |pump, turn| poll_copied(pump, turn, wants)))?;
+                ready!((self.io).poll(cx, |pump, turn| poll_copied(pump, turn, wants, next)))?;
             self.to.put(source, received);
+            self.next = source.other();
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -223,7 +234,7 @@ impl<H: Handle> Copy<'_, H, Destination<'_, Outlet>> {
                     return Poll::Ready(Err(output_error(self.io, source, error)));
                 }
                 Poll::Pending => {
-                    match (self.io).poll(cx, |pump, turn| poll_copied(pump, turn, rest)) {
+                    match (self.io).poll(cx, |pump, turn| poll_copied(pump, turn, rest, source)) {
                         // The exit has just been seen.
                         Poll::Pending if !self.io.with(|io| io.pump.is_running()) => {}
                         rest => return rest.map_ok(drop),

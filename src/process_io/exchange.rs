@@ -544,7 +544,7 @@ impl ProcessIo {
         limit: Duration,
     ) -> Result<Exchange> {
         let sending = begin(&mut self.pump, data.into())?;
-        let ended = until_quiet(self, &Source::BOTH, quiet, limit).await;
+        let ended = until_quiet(self, &Source::BOTH, false, quiet, limit).await;
         self.end_exchange(&sending, ended)
     }
 
@@ -648,13 +648,14 @@ pub(super) async fn recv_until_quiet(
     quiet: Duration,
     limit: Duration,
 ) -> Result<Recv> {
-    until_quiet(io, &[source], quiet, limit).await?;
+    until_quiet(io, &[source], true, quiet, limit).await?;
     io.with(|io| take_window(&mut io.pump, source))
 }
 
 async fn until_quiet(
     io: &mut impl Handle,
     sources: &[Source],
+    kept_counts: bool,
     quiet: Duration,
     limit: Duration,
 ) -> Result<()> {
@@ -662,7 +663,9 @@ async fn until_quiet(
     let mut last = None;
     let mut alarm = Alarm::default();
     poll_fn(|cx| {
-        let window = io.poll(cx, |pump, turn| poll_quiet(pump, turn, sources, &mut last));
+        let window = io.poll(cx, |pump, turn| {
+            poll_quiet(pump, turn, sources, kept_counts, &mut last)
+        });
         if window.is_ready() {
             return window;
         }

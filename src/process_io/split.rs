@@ -589,7 +589,11 @@ impl RecvHalf {
 
     /// Closes this process's end of a stream; see [`ProcessIo::close_output`].
     pub fn close_output(&mut self, source: Source) {
-        self.with(|io| io.close_output(source));
+        self.with(|io| {
+            io.close_output(source);
+            // The run may be over by that.
+            io.wake();
+        });
     }
 
     /// Sets how much unread output is kept; see [`ProcessIo::set_limits`].

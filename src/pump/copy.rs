@@ -32,10 +32,11 @@ pub(crate) fn poll_copied(
     pump: &mut Pump,
     turn: &mut Turn<'_, '_>,
     wants: Wants,
+    first: Source,
 ) -> Poll<Result<(Source, Recv)>> {
     drive(pump, turn, wants, |pump, turn| {
         let mut later = false;
-        for source in Source::BOTH {
+        for source in [first, first.other()] {
             if wants.of(source) == Want::LATER {
                 later = true;
             } else if wants.of(source) == Want::PIECE {

@@ -47,6 +47,10 @@ pub(crate) fn poll_exact(
     let wants = Wants::only(source, Want::at_least(n));
     drive(pump, turn, wants, |pump, _| {
         let reader = pump.reader_mut(source);
+        if reader.inbox.gap().is_some_and(|at| (1..n).contains(&at)) {
+            let limit = reader.inbox.limit().bytes;
+            return Some(Err(pump.error(Kind::Limit(source, limit))));
+        }
         if reader.inbox.len() >= n {
             return Some(Ok(Recv::Data(reader.inbox.take_joined(n))));
         }

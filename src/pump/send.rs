@@ -34,11 +34,16 @@ pub(crate) fn poll_room(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result
     poll_writer(pump, turn, Wants::both(Want::HOLD), Writer::room)
 }
 
-/// The child has closed its stdin. Output that is not received is back-pressure.
+/// The child has closed its stdin, or has exited. Output that is not received is back-pressure.
 pub(crate) fn poll_closed(pump: &mut Pump, turn: &mut Turn<'_, '_>) -> Poll<Result<()>> {
-    drive(pump, turn, Wants::both(Want::HOLD), |pump, turn| {
-        pump.writer.closed(turn)
-    })
+    let closed = drive(pump, turn, Wants::both(Want::HOLD), |pump, turn| {
+        if pump.is_over() && pump.exit.status.is_none() {
+            return Some(pump.status().map(drop));
+        }
+        (pump.writer.is_closed(turn) || pump.is_settled()).then_some(Ok(()))
+    });
+    note_held(pump, closed.is_pending());
+    closed
 }
 
 /// Writes straight from `slices`, once all that was queued before is gone. Output that is not received is back-pressure.
@@ -79,6 +84,11 @@ fn poll_writer<T>(
         let answer = ask(&mut pump.writer, turn, &mut pump.untold)?;
         Some(answer.map_err(|error| pump.annotate(error)))
     });
-    pump.waits_for_room = answer.is_pending() && pump.is_held();
+    note_held(pump, answer.is_pending());
     answer
+}
+
+/// A task that waits while reading is held up is woken when there is room again.
+fn note_held(pump: &mut Pump, waits: bool) {
+    pump.waits_for_room = waits && pump.is_held();
 }

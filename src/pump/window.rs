@@ -53,11 +53,12 @@ pub(crate) fn poll_window(
     })
 }
 
-/// The same; `last` is when something last came.
+/// The same; `last` is when something last came, or was there already, if `kept_counts`.
 pub(crate) fn poll_quiet(
     pump: &mut Pump,
     turn: &mut Turn<'_, '_>,
     sources: &[Source],
+    kept_counts: bool,
     last: &mut Option<Instant>,
 ) -> Poll<Result<()>> {
     let kept = |pump: &Pump| -> usize {
@@ -69,7 +70,7 @@ pub(crate) fn poll_quiet(
     let before = kept(pump);
     let window = poll_window(pump, turn, sources);
     let after = kept(pump);
-    if after > before || (last.is_none() && after > 0) {
+    if after > before || (kept_counts && last.is_none() && after > 0) {
         *last = Some(Instant::now());
     }
     window

@@ -274,9 +274,8 @@ impl Writer {
     }
 
     /// The child reads no more, or stdin has been closed here.
-    pub(super) fn closed(&mut self, turn: &mut Turn<'_, '_>) -> Option<Result<(), Error>> {
-        let closed = (self.end.as_mut()).is_none_or(|end| end.poll_closed(turn.cx).is_ready());
-        closed.then_some(Ok(()))
+    pub(super) fn is_closed(&mut self, turn: &mut Turn<'_, '_>) -> bool {
+        (self.end.as_mut()).is_none_or(|end| end.poll_closed(turn.cx).is_ready())
     }
 
     /// There is room in the queue.
@@ -303,9 +302,11 @@ impl Writer {
         if let Err(error) = self.check_open() {
             return Some(Err(error));
         }
-        if slices.iter().all(|slice| slice.is_empty()) {
+        // A system writes only so many slices at once, which may all be empty.
+        let Some(from) = slices.iter().position(|slice| !slice.is_empty()) else {
             return Some(Ok(0));
-        }
+        };
+        let slices = &slices[from..];
         let end = (self.end.as_mut()).filter(|_| self.outbox.is_empty() && !self.unflushed)?;
         let written = match turn.is_now() {
             true => end.try_write(turn.cx, slices),
