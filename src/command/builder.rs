@@ -22,11 +22,14 @@ use crate::{
     transport::WriteEnd,
 };
 
-/// How a child is to be run: made by [`ProcessIo::command`](crate::ProcessIo::command),
-/// [`shell`](crate::ProcessIo::shell) or [`builder`](crate::ProcessIo::builder), started by [`spawn`](Builder::spawn), or by
-/// `.await`, which starts it and collects its [`Output`](crate::Output).
+/// A child process that has not been started, with its options.
 ///
-/// The three standard streams are set here, whatever the [`Command`] of [`builder`](crate::ProcessIo::builder) says of them.
+/// It is created by [`ProcessIo::command`](crate::ProcessIo::command), [`shell`](crate::ProcessIo::shell) or
+/// [`builder`](crate::ProcessIo::builder). [`spawn`](Builder::spawn) starts the child. `.await` starts it and
+/// collects its [`Output`](crate::Output).
+///
+/// The three standard streams are set by this type; those that are set in the [`Command`] of
+/// [`builder`](crate::ProcessIo::builder) are ignored.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -103,19 +106,48 @@ impl Builder {
         }
     }
 
-    /// Adds an argument. It reaches the child as it stands: no shell sees it.
+    /// Adds an argument.
+    ///
+    /// It is passed to the program unchanged, and not interpreted by a shell.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::command("printf").arg("%s").arg("$HOME is not expanded").await?;
+    /// assert_eq!(output.stdout, "$HOME is not expanded");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.command.arg(arg);
         self
     }
 
     /// Adds several arguments.
+    ///
+    /// Each is passed to the program unchanged, as with [`arg`](Builder::arg).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::command("printf").args(["%s+", "a", "b"]).await?;
+    /// assert_eq!(output.stdout, "a+b+");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn args(mut self, args: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
         self.command.args(args);
         self
     }
 
-    /// Sets a variable of the child's environment, which is else that of this process.
+    /// Sets an environment variable of the child.
+    ///
+    /// The child inherits all variables of this process that are not set, [removed](Builder::env_remove) or
+    /// [cleared](Builder::env_clear) here.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -132,7 +164,19 @@ impl Builder {
         self
     }
 
-    /// Sets several variables of the child's environment.
+    /// Sets several environment variables of the child.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let variables = [("FROM", "a"), ("TO", "b")];
+    /// let output = ProcessIo::shell("echo $FROM-$TO").envs(variables).await?;
+    /// assert_eq!(output.stdout, "a-b\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn envs<K, V>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Self
     where
         K: AsRef<OsStr>,
@@ -142,32 +186,77 @@ impl Builder {
         self
     }
 
-    /// Leaves a variable of this process's environment out of the child's.
+    /// Removes an environment variable, so that the child does not inherit it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::shell("echo ${LANG-not set}").env_remove("LANG").await?;
+    /// assert_eq!(output.stdout, "not set\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
         self.command.env_remove(name);
         self
     }
 
-    /// Starts from an empty environment: what was set before is dropped as well.
+    /// Clears the environment of the child: it inherits no variable of this process.
+    ///
+    /// Variables that were set before this call are removed too. Those that are set after it are passed to the child.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::command("/usr/bin/env").env("A", "1").env_clear().env("B", "2").await?;
+    /// assert_eq!(output.stdout, "B=2\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn env_clear(mut self) -> Self {
         self.command.env_clear();
         self.env_cleared = true;
         self
     }
 
-    /// Sets the child's working directory. Whether a relative path of the program is looked up there or in that of this process
-    /// differs by platform: use an absolute one.
+    /// Sets the working directory of the child.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::command("pwd").current_dir("/").await?;
+    /// assert_eq!(output.stdout, "/\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Whether a relative path of the program is resolved against this directory or against that of this process
+    /// differs by platform: use an absolute path.
     pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
         self.command.current_dir(directory);
         self
     }
 
-    /// Another builder of the same run, as for a second attempt.
+    /// Returns a second builder of the same run, as for another attempt.
     ///
-    /// `None` if that cannot be: it was made of a `Command` by [`builder`](crate::ProcessIo::builder), which does not tell all that
-    /// has been set, such as a `pre_exec`; its [`input`](Builder::input) is a reader or a stream; its output is [copied](Builder::tee_stdout) to a writer; or a descriptor that it is
-    /// [redirected](Redirect::Descriptor) to cannot be duplicated, for there is none left. The copies of such a descriptor share
-    /// one position.
+    /// It is `None` where the run cannot be copied:
+    ///
+    /// - The builder was created from a `Command` by [`builder`](crate::ProcessIo::builder). Not all that can be set in
+    ///   a `Command` can be read back, such as a `pre_exec`.
+    /// - The [`input`](Builder::input) is a reader or a stream.
+    /// - The output is [copied](Builder::tee_stdout) to a writer.
+    /// - A descriptor that a stream is [redirected](Redirect::Descriptor) to cannot be duplicated, because this process
+    ///   has none left.
+    ///
+    /// The duplicates of a descriptor share one position.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -242,23 +331,68 @@ impl Builder {
         Some(command)
     }
 
-    /// The child's whole input: bytes, or a reader or stream by way of [`Input`]. Its stdin is closed
-    /// after it. It is written while output is read, as the child takes it.
+    /// Sets the child's whole input: bytes, or a reader or stream by way of [`Input`].
     ///
-    /// It needs the pipe that stdin is by default: with [`stdin`](Builder::stdin) connected to anything else the spawn fails.
+    /// It is written as the child takes it, while output is read. The child's stdin is closed after it.
+    ///
+    /// It needs the pipe that stdin is by default: with [`stdin`](Builder::stdin) connected to anything else the spawn
+    /// fails.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::command("wc").arg("-l").input("one\ntwo\n").await?;
+    /// assert_eq!(output.stdout_trimmed().unwrap().trim(), "2");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn input(mut self, input: impl Into<Input>) -> Self {
         self.input = Some(input.into());
         self
     }
 
-    /// What stdin is connected to: a pipe by default. Together with [`input`](Builder::input) it can be nothing else.
+    /// Sets what the child's stdin is connected to: a pipe by default.
+    ///
+    /// With an [`input`](Builder::input) it must be a pipe, or the spawn fails.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::fs::File;
+    /// use process_io::ProcessIo;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("list");
+    /// # std::fs::write(&path, "b\na\n")?;
+    /// let output = ProcessIo::command("sort").stdin(File::open(&path)?).await?;
+    /// assert_eq!(output.stdout, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn stdin(mut self, stdin: impl Into<Redirect>) -> Self {
         self.stdin = stdin.into();
         sys::close_on_exec(&self.stdin);
         self
     }
 
-    /// What stdout is connected to: a pipe by default.
+    /// Sets what the child's stdout is connected to: a pipe by default.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::fs::{self, File};
+    /// use process_io::ProcessIo;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sorted");
+    /// let output = ProcessIo::command("sort").input("b\na\n").stdout(File::create(&path)?).await?;
+    /// assert_eq!(output.stdout, "");
+    /// assert_eq!(fs::read_to_string(&path)?, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn stdout(mut self, stdout: impl Into<Redirect>) -> Self {
         let stdout = stdout.into();
         sys::close_on_exec(&stdout);
@@ -266,7 +400,19 @@ impl Builder {
         self
     }
 
-    /// What stderr is connected to: a pipe of its own by default.
+    /// Sets what the child's stderr is connected to: a pipe by default.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Redirect};
+    ///
+    /// let output = ProcessIo::shell("echo out; echo err >&2").stderr(Redirect::Null).await?;
+    /// assert_eq!(output.stdout, "out\n");
+    /// assert_eq!(output.stderr, "");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn stderr(mut self, stderr: impl Into<Redirect>) -> Self {
         let stderr = stderr.into();
         sys::close_on_exec(&stderr);
@@ -274,16 +420,31 @@ impl Builder {
         self
     }
 
-    /// Connects stderr to wherever stdout goes. Both share one pipe, so what the child writes arrives in
-    /// the order it was written, all of it as stdout.
+    /// Connects the child's stderr to whatever its stdout is connected to.
+    ///
+    /// Both share one pipe, so what the child writes arrives in the order in which it was written, all of it as stdout.
+    /// It is what `2>&1` is in a shell.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::shell("echo 1; echo 2 >&2; echo 3").merge_stderr().await?;
+    /// assert_eq!(output.stdout, "1\n2\n3\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn merge_stderr(mut self) -> Self {
         self.stderr = None;
         self
     }
 
-    /// Connects stdout to wherever stderr goes: the opposite of [`merge_stderr`](Builder::merge_stderr), with which it cannot be
-    /// combined. All that the child writes arrives as stderr, and with the [limit](Limits) of that. In a
-    /// [`Pipeline`](crate::Pipeline) it concerns the last stage.
+    /// Connects the child's stdout to whatever its stderr is connected to.
+    ///
+    /// It is the opposite of [`merge_stderr`](Builder::merge_stderr), with which it cannot be combined. All that the
+    /// child writes arrives as stderr, with the [limit](Limits) of stderr. In a [`Pipeline`](crate::Pipeline) it
+    /// applies to the last stage.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -300,16 +461,19 @@ impl Builder {
         self
     }
 
-    /// Writes all that comes from stdout to `writer` as well, as `tee(1)` does: to capture it and log it at once.
+    /// Copies all that is read from the child's stdout to `writer` as well, as `tee(1)` does.
     ///
-    /// The data moves while something is awaited on the handle, and as fast as `writer` takes it: no more is read before it has
-    /// the last piece. It gets what is read before any [limit](Limits) drops of it, is flushed after each piece, and shut down at
-    /// the end of the stream. A run is over when it has all; one that is cut short, or [shut down](crate::ProcessIo::shutdown),
-    /// waits for it up to 200 ms after the exit. If `writer` fails the run goes on without it, and at its end there is an error for
-    /// which the kind is [`Output`](crate::ErrorKind::Output), with all that was collected.
+    /// The data moves while a call on the handle is awaited, and as fast as `writer` accepts it: no more is read before
+    /// the last piece has been written. `writer` gets what is read before any of it is dropped at a [limit](Limits). It
+    /// is flushed after each piece, and shut down at the end of the stream.
     ///
-    /// It needs the pipe that stdout is by default: if that goes elsewhere, or into stderr, the spawn fails. Of a
-    /// [`Pipeline`](crate::Pipeline) it is the stdout of the last stage.
+    /// A run is over when `writer` has all of the output. One that is cut short, or [shut
+    /// down](crate::ProcessIo::shutdown), waits for it up to 200 ms after the exit. If `writer` fails the run continues
+    /// without it, and ends in an error of the kind [`Output`](crate::ErrorKind::Output), which carries all that was
+    /// collected.
+    ///
+    /// It needs the pipe that stdout is by default: if stdout is connected to anything else, or merged into stderr, the
+    /// spawn fails. In a [`Pipeline`](crate::Pipeline) it is the stdout of the last stage.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -328,8 +492,23 @@ impl Builder {
         self.tee(Source::Stdout, writer)
     }
 
-    /// Writes all that comes from stderr to `writer` as well: see [`tee_stdout`](Builder::tee_stdout). Of a
-    /// [`Pipeline`](crate::Pipeline) it is the stderr of the first stage, as with [`stderr`](Builder::stderr).
+    /// Copies all that is read from the child's stderr to `writer` as well: see [`tee_stdout`](Builder::tee_stdout).
+    ///
+    /// In a [`Pipeline`](crate::Pipeline) it is the stderr of the first stage, as with [`stderr`](Builder::stderr).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let log = tempfile::NamedTempFile::new()?;
+    /// let file = tokio::fs::File::from_std(log.reopen()?);
+    /// let output = ProcessIo::shell("echo out; echo err >&2").tee_stderr(file).await?;
+    /// assert_eq!(output.stderr, "err\n");
+    /// assert_eq!(std::fs::read(log)?, b"err\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn tee_stderr(self, writer: impl AsyncWrite + Send + Unpin + 'static) -> Self {
         self.tee(Source::Stderr, writer)
     }
@@ -339,175 +518,345 @@ impl Builder {
         self
     }
 
-    /// How much unread output is kept.
+    /// Sets how many unread bytes of each output stream are kept, and what happens to more.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Limits, Overflow, ProcessIo};
+    ///
+    /// let limits = Limits::default().stdout(4, Overflow::KeepTail);
+    /// let output = ProcessIo::command("printf").arg("0123456789").limits(limits).await?;
+    /// assert_eq!(output.stdout, "6789");
+    /// assert_eq!(output.stdout_omitted, 6);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// How long to read on when the child has exited and a descendant holds its pipes.
+    /// Sets how long output is read after the child's exit while a descendant holds its pipes open.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Drain, ProcessIo};
+    ///
+    /// let output = ProcessIo::shell("sleep 5 & echo started").drain(Drain::Immediate).await?;
+    /// assert_eq!(output.stdout, "started\n");
+    /// assert!(output.pipes_held);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn drain(mut self, drain: Drain) -> Self {
         self.drain = drain;
         self
     }
 
-    /// By what rules output is taken apart into lines.
+    /// Sets how output is split into lines, as by [`lines`](crate::ProcessIo::lines).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Line, LineOptions, ProcessIo, Source, Terminator};
+    ///
+    /// let mut options = LineOptions::default();
+    /// options.terminator = Terminator::Byte(0);
+    /// let mut io = ProcessIo::command("printf").arg("a\\nb\\0c\\0").line_options(options).spawn()?;
+    /// let first: Option<Line> = io.recv_line(Source::Stdout).await?;
+    /// assert_eq!(first.unwrap().as_bytes(), b"a\nb");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn line_options(mut self, options: LineOptions) -> Self {
         self.line_options = options;
         self
     }
 
-    /// Whether the child leads a process group of its own (`setpgid(2)`). Yes by default: then a kill, and
-    /// dropping the handle, reach all that is in the group, also what has lost its parent, and its live descendants that have
-    /// left the group. Ctrl-C at a terminal does not reach the child: it reaches this process, and the child ends if this
-    /// process drops its handle because of it. A process that is killed by a signal drops nothing, so
-    /// its children live on, unless they [die with it](Builder::die_with_parent). See [Ctrl-C](crate#ctrl-c).
+    /// Sets whether the child leads a process group of its own (`setpgid(2)`): `true` by default.
     ///
-    /// With `false` the child stays in the group the command puts it in, by default ours: Ctrl-C at a
-    /// terminal reaches it, and it may use the terminal. A kill reaches it and its live descendants; it cannot reach those that have
-    /// lost their parent, and on Windows none. A command that starts a session of its own (`setsid(2)` in a
-    /// `pre_exec`) needs `false`, for a group's leader cannot; then a kill reaches the group that the child leads.
+    /// With `true`, a kill and dropping the handle reach all members of the group, including those whose parent has
+    /// exited, and the child's live descendants that have left the group. Ctrl-C at a terminal does not reach the
+    /// child: it reaches this process, and the child ends if this process drops its handle because of it. A process
+    /// that is killed by a signal drops nothing, so its children continue to run, unless they [die with
+    /// it](Builder::die_with_parent). See [Ctrl-C](crate#ctrl-c).
     ///
-    /// A child in a group of its own may not use the terminal of this process: when it reads from it, as a program does that
-    /// asks for a password, the system stops it by `SIGTTIN` or `SIGTTOU`. What is awaited fails then, with an
-    /// error of the kind [`Stopped`](crate::ErrorKind::Stopped).
+    /// With `false`, the child stays in the group that the command puts it in, by default that of this process: Ctrl-C
+    /// at a terminal reaches it, and it may use the terminal. A kill reaches the child and its live descendants; it
+    /// cannot reach descendants whose parent has exited, and on Windows no descendants. A command that starts a session
+    /// of its own (`setsid(2)` in a `pre_exec`) needs `false`, because a group leader cannot do that; a kill then
+    /// reaches the group that the child leads.
     ///
-    /// On Windows it is a Job Object of its own, which holds all descendants from the first instruction on, and a process group
-    /// of the console: Ctrl-C does not reach it, and [`Signal::TERM`](crate::Signal::TERM) is a Ctrl-Break to it. It needs
-    /// process creation flags of its own, see [`creation_flags`](Builder::creation_flags).
+    /// A child in a group of its own may not use the terminal of this process: when it reads from it, as a program does
+    /// that asks for a password, the system stops it with `SIGTTIN` or `SIGTTOU`. The call that is awaited then fails
+    /// with an error of the kind [`Stopped`](crate::ErrorKind::Stopped).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Redirect};
+    ///
+    /// // May ask for a password at the terminal, and is reached by Ctrl-C.
+    /// let login = ProcessIo::command("true").stdin(Redirect::Inherit).process_group(false);
+    /// login.await?.check()?;
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Windows it is a Job Object of its own, which holds all descendants from the first instruction on, and a
+    /// process group of the console: Ctrl-C does not reach it, and [`Signal::TERM`](crate::Signal::TERM) is a
+    /// Ctrl-Break to it. It needs process creation flags of its own, see [`creation_flags`](Builder::creation_flags).
     pub fn process_group(mut self, own: bool) -> Self {
         self.group = own;
         self
     }
 
-    /// What becomes of the child when the handle is dropped while it is running: it is killed, with its process group and all
-    /// its live descendants, unless this is called. A [`Ladder`] stops it step by step, without a runtime:
+    /// Sets what happens to the child when the handle is dropped while the child is running: [`OnDrop::Kill`] by
+    /// default.
+    ///
+    /// By default the child is killed, with its process group and all its live descendants. A [`Ladder`] stops it step
+    /// by step instead, without a runtime.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
     /// # if cfg!(unix) {
     /// use process_io::{Ladder, ProcessIo};
     ///
-    /// // Whoever drops it, the server sees the end of its input and has its time to save what it has.
+    /// // When the handle is dropped, the server sees end-of-file and has time to save its state.
     /// let server = ProcessIo::command("cat").on_drop(Ladder::default()).spawn()?;
     /// drop(server);
     /// # }
     /// # Ok(()) }
     /// ```
     ///
-    /// A handle that is dropped while its run is being stopped, by a time-out or a [`shutdown`](crate::ProcessIo::shutdown), kills in any
-    /// case. A child that has exited by itself by then needs nothing.
+    /// A handle that is dropped while its run is being stopped, by a time-out or a
+    /// [`shutdown`](crate::ProcessIo::shutdown), kills the child in any case. If the child has already exited, dropping
+    /// the handle sends nothing.
     pub fn on_drop(mut self, on_drop: impl Into<OnDrop>) -> Self {
         self.on_drop = on_drop.into();
         self
     }
 
-    /// As [`on_drop`](Builder::on_drop) with [`OnDrop::Kill`] or [`OnDrop::Leave`]; `tokio`'s setting of the same name in the
-    /// command is not looked at.
+    /// Sets whether the child is killed when the handle is dropped while the child is running: `true` by default.
+    ///
+    /// It is [`on_drop`](Builder::on_drop) with [`OnDrop::Kill`] or [`OnDrop::Leave`]. The setting of the same name in
+    /// a `tokio` command is ignored.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let job = ProcessIo::shell("sleep 0.1; exit 3").kill_on_drop(false).spawn()?;
+    /// let control = job.control();
+    /// drop(job);
+    /// assert_eq!(control.wait().await?.code(), Some(3));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn kill_on_drop(self, kill: bool) -> Self {
         self.on_drop(if kill { OnDrop::Kill } else { OnDrop::Leave })
     }
 
-    /// Whether what a child leaves behind when it exits by itself is killed: the members of its process group. No by default: a
-    /// daemon that it has started, as `git gc --auto` or a build server, lives on, as with the standard library.
+    /// Sets whether the members of the child's process group that are still running after it has exited by itself are
+    /// killed: `false` by default.
     ///
-    /// With `true` the run is over when nothing is left in the group, or 200 ms after the exit, when what is left is killed, also
-    /// while it holds the pipes, whatever [`drain`](Builder::drain) says. What has become a daemon by then is not in the group any
-    /// more, and lives on. A handle that is dropped in that time kills at once.
+    /// With `false` a daemon that the child has started, as `git gc --auto` or a build server, continues to run, as
+    /// with the standard library.
     ///
-    /// On Windows it is what is left in the child's Job Object. With [`process_group(false)`](Builder::process_group) there is
-    /// neither, and nothing is killed.
+    /// With `true` the run is over when no member of the group is left. Those that are left 200 ms after the exit are
+    /// killed, also while they hold the pipes, whatever [`drain`](Builder::drain) is set to. A process that has become
+    /// a daemon by then is no longer in the group, and continues to run. A handle that is dropped in that time kills at
+    /// once.
+    ///
+    /// With [`process_group(false)`](Builder::process_group) there is no such group, and nothing is killed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::shell("sleep 60 & echo done").kill_leftovers(true).await?;
+    /// assert_eq!(output.stdout, "done\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Windows the processes in the child's Job Object take the place of the group. With
+    /// [`process_group(false)`](Builder::process_group) there is none either.
     pub fn kill_leftovers(mut self, kill: bool) -> Self {
         self.kill_leftovers = kill;
         self
     }
 
-    /// Whether the child's process group is killed when this process ends, however it ends: by `SIGKILL` or a Ctrl-C at the
-    /// terminal too. Off by default.
+    /// Sets whether the child's process group is killed when this process ends, however it ends: `false` by default.
     ///
-    /// On Unix a small `/bin/sh` is started with the child, and leads the child's group. It waits for the end of this
-    /// process, which it learns by a pipe, and then kills the group it is in. So it reaches all descendants that
-    /// stay in the group, does not depend on the thread that spawns (as `PR_SET_PDEATHSIG` does), and keeps the `posix_spawn`
-    /// fast path. It blocks all signals that can be blocked: only `SIGSTOP` to the group keeps it from its work, and `SIGKILL` ends
-    /// it with all the others. The child does not lead its group then: the group's
-    /// id is not its process id, and a child that leaves the group (`setsid(2)`, `setpgid(2)`) is out of the guard's reach,
-    /// though not of a kill, a drop or a time-out. A child that is let go by
-    /// [`detach`](crate::ProcessIo::detach) or [`kill_on_drop(false)`](Builder::kill_on_drop) is still killed when this
-    /// process ends.
+    /// That includes an end by `SIGKILL` or by Ctrl-C at the terminal. It cannot be combined with
+    /// [`process_group(false)`](Builder::process_group): then the spawn fails.
     ///
-    /// The shell takes about 110 KiB of memory of its own and 1 ms of processor time or less. It has none of our descriptors
-    /// but the one that it reads.
+    /// A child that is released by [`detach`](crate::ProcessIo::detach) or
+    /// [`kill_on_drop(false)`](Builder::kill_on_drop) is still killed when this process ends.
     ///
-    /// To this end `execve(2)` in this process counts as its end: a program that replaces itself, as for a restart without a
-    /// pause, loses the children that were started with this. A copy that `fork(2)` makes of this process does not count
-    /// as this process, and does not keep them alive.
+    /// When this process ends, the system closes its ends of the child's pipes at that moment, and the child is killed
+    /// a moment later. So the child may find end-of-file on its stdin, and act on it, before it is killed.
     ///
-    /// When this process ends, the system closes its ends of the child's pipes at that moment, and the shell acts a moment later. So
-    /// the child may find end-of-file on its stdin, and act on it, before it is killed.
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
     ///
-    /// On Windows the child's Job Object does it, which the system closes when this process ends. What a child that has exited by
-    /// itself has left is not killed then, unless the child was let go before its exit.
+    /// let output = ProcessIo::command("sort").die_with_parent(true).input("b\na\n").await?;
+    /// assert_eq!(output.stdout, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
-    /// It cannot be combined with [`process_group(false)`](Builder::process_group): then the spawn fails.
+    /// # Platform-specific behavior
+    ///
+    /// On Unix a small `/bin/sh` is started with the child, and leads the child's group. It learns of the end of this
+    /// process by a pipe, and then kills the group it is in. So it reaches all descendants that stay in the group, does
+    /// not depend on the thread that spawns (as `PR_SET_PDEATHSIG` does), and keeps the `posix_spawn` fast path. It
+    /// blocks all signals that can be blocked: only `SIGSTOP` to the group keeps it from acting, and `SIGKILL` ends it
+    /// with all the others.
+    ///
+    /// The child does not lead its group then: the group's id is not its process id. A child that leaves the group
+    /// (`setsid(2)`, `setpgid(2)`) is not reached by the shell, but is by a kill, a drop or a time-out.
+    ///
+    /// The shell takes about 110 KiB of memory of its own and 1 ms of processor time or less. It has no descriptor of
+    /// this process but the one that it reads.
+    ///
+    /// An `execve(2)` in this process counts as its end: a program that replaces itself, as for a restart without a
+    /// pause, loses the children that were started with this. A copy of this process that `fork(2)` makes does not
+    /// count as this process, and does not keep them alive.
+    ///
+    /// On Windows the child's Job Object does it, which the system closes when this process ends. What a child that has
+    /// exited by itself has left is not killed then, unless the child was released before its exit.
     pub fn die_with_parent(mut self, die: bool) -> Self {
         self.die_with_parent = die;
         self
     }
 
-    /// Whether the child starts with those signals blocked that the spawning thread blocks (`sigprocmask(2)`). No by default:
-    /// then it starts with none blocked, and `SIGTERM` ends it as it expects.
+    /// Sets whether the child inherits the signal mask of the spawning thread (`sigprocmask(2)`): `false` by default.
     ///
-    /// If the thread does block signals, that takes `fork(2)` instead of the faster `posix_spawn(3)`, and overrides a mask that a
+    /// With `false` the child starts with no signal blocked, so that `SIGTERM` ends it as it expects. If the thread
+    /// does block signals, that takes `fork(2)` instead of the faster `posix_spawn(3)`, and overrides a mask that a
     /// `pre_exec` of the command sets.
     ///
     /// Signals that this process ignores (`SIG_IGN`) are ignored by the child in either case, as `SIGHUP` is below
-    /// `nohup(1)`. `SIGPIPE` is the exception: the standard library sets it to its default. A `pre_exec` of the command can do
-    /// the same for others.
+    /// `nohup(1)`. `SIGPIPE` is the exception: the standard library sets it to its default. A `pre_exec` of the command
+    /// can do the same for others.
     ///
-    /// Windows has no signals, and there this does nothing.
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// ProcessIo::command("true").inherit_signals(true).await?.check()?;
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Windows has no signals, and this has no effect there.
     pub fn inherit_signals(mut self, inherit: bool) -> Self {
         self.inherit_signals = inherit;
         self
     }
 
-    /// On Windows, flags for the creation of the process, such as `CREATE_NO_WINDOW`: none unless this is called. Elsewhere
-    /// this does nothing.
+    /// Sets the process creation flags on Windows, such as `CREATE_NO_WINDOW`: none by default.
     ///
-    /// Flags that are set in the command itself (`CommandExt::creation_flags`) cannot be read back. They get lost when these are
-    /// set, or when the child leads a [process group](Builder::process_group), which is done by such flags.
+    /// Flags that are set in the command itself (`CommandExt::creation_flags`) cannot be read back. They are lost when
+    /// these are set, or when the child leads a [process group](Builder::process_group), which is done by such flags.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+    ///
+    /// let output = ProcessIo::command("sort").creation_flags(CREATE_NO_WINDOW).input("b\na\n").await?;
+    /// assert_eq!(output.stdout, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// This has no effect on other platforms.
     pub fn creation_flags(mut self, flags: u32) -> Self {
         self.creation_flags = flags;
         self
     }
 
-    /// Whether to try again, for up to 63 ms in all, while the program's file is open for writing (`ETXTBSY`). Yes by
-    /// default.
+    /// Sets whether a spawn is retried, for up to 63 ms in all, while the program's file is open for writing
+    /// (`ETXTBSY`): `true` by default.
     ///
     /// A program that has just been written and closed is often still open for a moment, in a child that another thread
-    /// is starting. The thread sleeps between the attempts. On Linux there are three attempts at most if it can be seen
-    /// that no process has the file open, as when a `pre_exec` of the command fails with that error.
+    /// is starting. The thread sleeps between the attempts, and so blocks.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// // Fails at once if the program is still being written.
+    /// let output = ProcessIo::command("sort").retry_busy(false).input("b\na\n").await?;
+    /// assert_eq!(output.stdout, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Linux there are three attempts at most if it can be determined that no process has the file open, as when a
+    /// `pre_exec` of the command fails with that error.
     pub fn retry_busy(mut self, retry: bool) -> Self {
         self.retry_busy = retry;
         self
     }
 
-    /// How many bytes the pipes to the child hold, on Linux: the system rounds it up to a power of two, and leaves a pipe as it
-    /// is if that is more than it allows (`/proc/sys/fs/pipe-max-size`, and see
-    /// [`set_pipe_budget`](crate::set_pipe_budget), of which it takes nothing). Such a pipe does not grow. Elsewhere
-    /// this does nothing.
+    /// Sets the capacity of the pipes to the child in bytes, on Linux.
     ///
-    /// Unless this is called a pipe has 64 KiB, and 256 KiB once it has been seen full.
+    /// By default a pipe holds 64 KiB, and 256 KiB once it has been seen full. A pipe whose capacity is set here does
+    /// not grow.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::command("cat").pipe_capacity(1 << 20).input("hello").await?;
+    /// assert_eq!(output.stdout, "hello");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Linux rounds the capacity up to a power of two, and leaves a pipe as it is if that is more than it allows
+    /// (`/proc/sys/fs/pipe-max-size`). Such a pipe takes nothing of the budget of
+    /// [`set_pipe_budget`](crate::set_pipe_budget). This has no effect on other platforms.
     pub fn pipe_capacity(mut self, bytes: usize) -> Self {
         self.pipe_capacity = Some(bytes);
         self
     }
 
-    /// Marks a text as secret: wherever it occurs in the program's name or its arguments, in the directory to start in, or in
-    /// the end of stderr that an error shows, errors, traces and debug output show `***` instead. May be called several times.
-    /// What is secret for one stage of a [`Pipeline`](crate::Pipeline) is secret for all.
+    /// Marks a text as secret, so that errors, traces and debug output show `***` instead of it.
     ///
-    /// Output is not changed: [`stderr_tail`](crate::Error::stderr_tail), [`Output`](crate::Output) and all that is received are
-    /// as the child wrote them.
+    /// It is replaced in the program's name and its arguments, in the working directory, and in the end of stderr that
+    /// an error shows. This may be called several times. A text that is secret for one stage of a
+    /// [`Pipeline`](crate::Pipeline) is secret for all.
+    ///
+    /// Output is not changed: [`stderr_tail`](crate::Error::stderr_tail), [`Output`](crate::Output) and all that is
+    /// received are as the child wrote them.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -525,34 +874,42 @@ impl Builder {
 
 /// # When to stop
 ///
-/// A run that is cut short is stopped as the [`ladder`](Builder::ladder) says. Whatever was awaited then ends as it does
-/// when the child exits: reads deliver what there is, and where they would find the end of the stream they fail once
-/// instead; [`wait`](crate::ProcessIo::wait) and [`output`](crate::ProcessIo::output) fail. The
-/// [`Error`](crate::Error) carries what had been collected and not been taken. All that is over by the moment of the
-/// stop and the time of the ladder, and where something cannot be killed 200 ms more, or 10 s for the child itself: after that only what the child itself has written is read, whatever the [`Drain`] says.
+/// A run that is cut short is stopped by the steps of its [`ladder`](Builder::ladder). The calls that are awaited
+/// then end as they do when the child exits: reads deliver what there is, and where they would find the end of the
+/// stream they fail once instead; [`wait`](crate::ProcessIo::wait) and [`output`](crate::ProcessIo::output) fail.
+/// The [`Error`](crate::Error) carries what had been collected and not been taken.
 ///
-/// The whole tree goes: the process group, and the live descendants that have left it. What cannot be killed, because it runs as
-/// another user, is told by [`Error::has_survivors`](crate::Error::has_survivors).
+/// All that is over by the moment of the stop and the time of the ladder, plus 200 ms where a descendant cannot be
+/// killed, or 10 s for the child itself. After that only what the child itself has written is read, whatever the
+/// [`Drain`] is.
 ///
-/// The times are those of the runtime's clock. With that paused (`tokio::time::pause`) a child of this machine still takes real
-/// time, so that any time-out is up before it has done anything: test with
-/// [a child in memory](crate::transport::memory) then. How long it is waited for a child that has been killed is real time in any case.
+/// The whole tree is stopped: the process group, and the live descendants that have left it.
+/// [`Error::has_survivors`](crate::Error::has_survivors) returns whether a process could not be killed, because it
+/// runs as another user.
 ///
-/// Nothing is started for a run that is cancelled, or whose time is up, before the start: [`spawn`](Builder::spawn) and
-/// `.await` fail with the same kind of error, which carries an empty output without a status. A time of zero is up at once.
-/// Of a pipeline no further stage is started then, and those that run are killed and reaped.
+/// The times are those of the runtime's clock. With that paused (`tokio::time::pause`) a child of this machine
+/// still takes real time, so that any time-out is up before it has done anything: test with [a child in
+/// memory](crate::transport::memory) then. The wait for a child that has been killed is in real time in any case.
 ///
-/// The clock is looked at while something is awaited on the handle, or tried; a handle that is not polled stops no child.
-/// When the time is up after the child's exit, while its pipes are still being read because a descendant holds them, only that
-/// is cut short: the run counts as complete.
+/// No child is started for a run that is cancelled, or whose time is up, before the start:
+/// [`spawn`](Builder::spawn) and `.await` fail with the same kind of error, which carries an empty output without a
+/// status. A time of zero is up at once. No further stage of a pipeline is started then, and those that run are
+/// killed and reaped.
+///
+/// The clock is checked while a call on the handle is awaited, or tried; a handle that is not polled does not stop
+/// its child. When the time is up after the child's exit, while its pipes are still being read because a descendant
+/// holds them, only the reading is cut short: the run counts as complete.
 impl Builder {
-    /// Stops the run when it has taken so long, counted from the spawn.
-    /// [`is_timeout`](crate::Error::is_timeout) holds for the error. Feeding the input counts, and so does reading on
+    /// Sets the longest time that the run may take, counted from the spawn, after which it is stopped.
+    ///
+    /// [`is_timeout`](crate::Error::is_timeout) holds for the error. Feeding the input counts, and so does reading
     /// after the exit.
     ///
-    /// So does starting the child, but [`spawn`](Builder::spawn) and `.await` cannot be cut short in the middle of that: a
-    /// program that is slow to be loaded, or a slow `pre_exec`, blocks the thread, and the time-out comes
-    /// when it is done. [`start`](Builder::start) keeps the time.
+    /// Starting the child counts too, but [`spawn`](Builder::spawn) and `.await` cannot be cut short during that: a
+    /// program that is slow to load, or a slow `pre_exec`, blocks the thread, and the time-out takes effect afterwards.
+    /// [`start`](Builder::start) keeps the time.
+    ///
+    /// [`spawn`](Builder::spawn) panics if the runtime was built without time.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -571,29 +928,89 @@ impl Builder {
         self
     }
 
-    /// Stops the run at this point in time; see [`timeout`](Builder::timeout). If both are set the earlier one
-    /// counts.
+    /// Sets the point in time at which the run is stopped; see [`timeout`](Builder::timeout).
+    ///
+    /// If both are set the earlier one counts. Several runs can share a deadline.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::ProcessIo;
+    /// use tokio::time::Instant;
+    ///
+    /// let deadline = Instant::now() + Duration::from_millis(300);
+    /// let error = ProcessIo::command("sleep").arg("60").deadline(deadline).await.unwrap_err();
+    /// assert!(error.is_timeout());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn deadline(mut self, deadline: impl Into<Instant>) -> Self {
         self.watch().deadline = Some(deadline.into());
         self
     }
 
-    /// Stops the run when no byte has moved for so long, neither of its input nor of its outputs, and nothing was sent. A time
-    /// in which nothing is awaited counts too, if the child said nothing then.
+    /// Sets the longest time in which no byte of input or output moves and nothing is sent, after which the run is
+    /// stopped.
+    ///
+    /// A time in which nothing is awaited counts too, if the child wrote nothing then.
     /// [`is_timeout`](crate::Error::is_timeout) holds for the error.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::ProcessIo;
+    ///
+    /// let run = ProcessIo::shell("echo hello; sleep 60; true").inactivity_timeout(Duration::from_millis(300));
+    /// let error = run.await.unwrap_err();
+    /// assert!(error.is_timeout());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn inactivity_timeout(mut self, timeout: Duration) -> Self {
         self.watch().set_silence(Some(timeout));
         self
     }
 
-    /// Stops the run when the token is cancelled. [`is_cancelled`](crate::Error::is_cancelled) holds for the error.
+    /// Sets a token that stops the run when it is cancelled.
+    ///
+    /// [`is_cancelled`](crate::Error::is_cancelled) holds for the error.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{CancellationToken, ProcessIo};
+    ///
+    /// let token = CancellationToken::new();
+    /// let mut io = ProcessIo::command("sleep").arg("60").cancel_on(token.clone()).spawn()?;
+    /// token.cancel(); // from any task or thread
+    /// assert!(io.wait().await.unwrap_err().is_cancelled());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn cancel_on(mut self, token: CancellationToken) -> Self {
         self.watch().cancel_on(token);
         self
     }
 
-    /// By which steps a run is stopped that is cut short: [`Ladder::kill`] unless this is called, so that the time that
+    /// Sets the steps by which a run that is cut short is stopped: [`Ladder::kill`] by default, so that the time that
     /// was set is kept.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::{Ladder, ProcessIo, Signal};
+    ///
+    /// let ladder = Ladder::new().signal(Signal::TERM, Duration::from_secs(5));
+    /// let run = ProcessIo::command("sleep").arg("60").timeout(Duration::from_millis(100)).ladder(ladder);
+    /// let error = run.await.unwrap_err();
+    /// assert!(error.is_timeout());
+    /// assert_eq!(error.report().unwrap().steps.len(), 1); // SIGTERM was enough
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn ladder(mut self, ladder: Ladder) -> Self {
         self.watch().ladder = ladder;
         self
