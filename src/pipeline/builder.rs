@@ -28,23 +28,25 @@ use crate::{
     transport::Parts,
 };
 
-/// Several commands that run at the same time, the output of each the input of the next; made by
-/// [`Builder::pipe`]. `.await` runs it to the end, [`spawn`](Pipeline::spawn) starts it.
+/// Several commands that run at the same time, the output of each the input of the next.
 ///
-/// The pipes between the stages are the kernel's, and larger than a shell's: the data of one stage goes to the next without
-/// coming by here, unless it is to be [copied](Stage::tee). What a shell does with `a | b | c` and `set -o pipefail`, this does
-/// for one [`ProcessIo`]: its stdin is that of the first stage, its stdout that of the last, and its stderr that of the last
-/// too. What the other stages write to stderr is in [`Output::stages`](crate::Output::stages) and among the events, see
-/// [`stage_events`](ProcessIo::stage_events).
+/// It is created by [`Builder::pipe`] or [`from_stages`](Pipeline::from_stages). [`spawn`](Pipeline::spawn) starts
+/// it. `.await` starts it and collects its [`Output`].
 ///
-/// All stages are in one process group, and time-outs, [`shutdown`](ProcessIo::shutdown), [`Control`](crate::Control) and drop
-/// concern them all; [`stage_controls`](ProcessIo::stage_controls) has one for each. The options of the [`Builder`] are those of
-/// the whole, but for its `stderr`, directory and environment, which are the first stage's. Most can be set here too. What is
-/// [secret](Builder::secret) for one stage is hidden in all of them.
+/// The pipes between the stages are the kernel's, and larger than a shell's: the data of one stage goes to the next
+/// without being copied through this process, unless it is to be [copied](Stage::tee). What a shell does with `a |
+/// b | c` and `set -o pipefail`, this does for one [`ProcessIo`]: its stdin is that of the first stage, its stdout
+/// that of the last, and its stderr that of the last too. What the other stages write to stderr is in
+/// [`Output::stages`](crate::Output::stages) and among the events, see [`stage_events`](ProcessIo::stage_events).
 ///
-/// It fails with the first stage that fails, unless that [may](Stage::may_fail). A stage that was ended by `SIGPIPE`, because the next one had read all it
-/// wanted, did not fail, unless it is the last. Windows has no such signal: there the stage finds its pipe closed, and if it
-/// takes that for an error, it has failed.
+/// All stages are in one process group, and time-outs, [`shutdown`](ProcessIo::shutdown),
+/// [`Control`](crate::Control) and drop apply to them all; [`stage_controls`](ProcessIo::stage_controls) has one
+/// for each. The options of the [`Builder`] are those of the whole, except its `stderr`, directory and environment,
+/// which are those of the first stage. Most can be set here too. What is [secret](Builder::secret) for one stage is
+/// hidden in all of them.
+///
+/// It fails with the first stage that fails, unless that [may](Stage::may_fail). A stage that was ended by
+/// `SIGPIPE`, because the next one had read all that it needed, did not fail, unless it is the last.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -60,6 +62,11 @@ use crate::{
 /// # }
 /// # Ok(()) }
 /// ```
+///
+/// # Platform-specific behavior
+///
+/// Windows has no `SIGPIPE`: there the stage finds its pipe closed, and if it treats that as an error, it has
+/// failed.
 #[must_use = "nothing runs until `spawn` or `.await`"]
 pub struct Pipeline {
     /// Of the whole; the command in it is none of the stages'.
@@ -102,7 +109,18 @@ impl Shared {
 
 /// # Pipelines
 impl Builder {
-    /// Makes it the first stage of a [`Pipeline`]: its stdout becomes the stdin of `next`.
+    /// Creates a [`Pipeline`] of which this is the first stage: its stdout becomes the stdin of `next`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo};
+    ///
+    /// let output = ProcessIo::command("sort").input("b\na\nb\n").pipe(Command::new("uniq")).await?;
+    /// assert_eq!(output.stdout, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn pipe(mut self, next: impl Into<Stage>) -> Pipeline {
         let first = Stage {
             command: std::mem::replace(&mut self.command, no_command()),
@@ -124,7 +142,9 @@ impl Pipeline {
         }
     }
 
-    /// Makes one of any number of stages; `None` if there are none. One stage is a pipeline too.
+    /// Creates a pipeline of any number of stages; `None` if there are none.
+    ///
+    /// One stage is a pipeline too.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -143,6 +163,17 @@ impl Pipeline {
     }
 
     /// Adds a stage: the stdout of the last one becomes the stdin of `next`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo};
+    ///
+    /// let run = ProcessIo::command("sort").pipe(Command::new("uniq")).pipe(Command::new("cat"));
+    /// assert_eq!(run.input("b\na\nb\n").await?.stdout, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn pipe(mut self, next: impl Into<Stage>) -> Self {
         self.stages.push(next.into());
         self
@@ -159,14 +190,28 @@ impl Pipeline {
 
     /// Starts all stages.
     ///
+    /// It blocks the thread until all stages run their programs, as [`Builder::spawn`] does for one.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo};
+    ///
+    /// let mut io = ProcessIo::command("sort").pipe(Command::new("uniq")).spawn()?;
+    /// io.send("b\na\nb\n").await?;
+    /// assert_eq!(io.output().await?.stdout, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// As [`Builder::spawn`], and [`Error::stage`] tells which one could not be started. Those that had been started are
-    /// killed and reaped.
+    /// Those of [`Builder::spawn`]. [`Error::stage`] is the stage that could not be started. Those that had been
+    /// started are killed and reaped.
     ///
     /// # Panics
     ///
-    /// As [`Builder::spawn`].
+    /// As [`Builder::spawn`]: if the runtime was built without I/O or without time.
     pub fn spawn(self) -> Result<ProcessIo> {
         // The stages may be well under way by the time this thread goes on.
         self.spawn_since(Instant::now())
@@ -175,17 +220,29 @@ impl Pipeline {
     /// Starts all stages as [`spawn`](Pipeline::spawn) does, on a thread of the runtime's pool for blocking work: see
     /// [`Builder::start`].
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo};
+    ///
+    /// let mut io = ProcessIo::command("sort").pipe(Command::new("uniq")).start().await?;
+    /// io.send("b\na\nb\n").await?;
+    /// assert_eq!(io.output().await?.stdout, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// As [`spawn`](Pipeline::spawn).
+    /// As [`spawn`](Pipeline::spawn), and as [`Builder::start`].
     ///
     /// # Panics
     ///
-    /// As [`spawn`](Pipeline::spawn).
+    /// As [`Builder::start`].
     ///
     /// # Cancel safety
     ///
-    /// As [`Builder::start`]: if the future is dropped, no stage is left.
+    /// If the future is dropped no stage is left, as with [`Builder::start`].
     pub async fn start(self) -> Result<ProcessIo> {
         let since = Instant::now();
         let expiry = self.options.watch.as_ref().map(|watch| {
@@ -280,21 +337,55 @@ impl Pipeline {
 
 /// # Directory and environment
 ///
-/// Those of all stages. What the command of a stage says itself comes first.
+/// They apply to all stages. What the command of a stage sets itself takes precedence.
 impl Pipeline {
-    /// Sets the working directory of all stages, but of those that have one of their own.
+    /// Sets the working directory of all stages, except those that have one of their own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo};
+    ///
+    /// let run = ProcessIo::command("pwd").pipe(Command::new("cat")).current_dir("/");
+    /// assert_eq!(run.await?.stdout, "/\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
         self.shared.directory = Some(directory.as_ref().to_owned());
         self
     }
 
-    /// Sets a variable in the environment of all stages.
+    /// Sets an environment variable of all stages.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo};
+    ///
+    /// let run = ProcessIo::shell("echo $MODE").pipe(Command::new("cat")).env("MODE", "fast");
+    /// assert_eq!(run.await?.stdout, "fast\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.set(name.as_ref(), Some(value.as_ref()));
         self
     }
 
-    /// Sets several variables in the environment of all stages.
+    /// Sets several environment variables of all stages.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo};
+    ///
+    /// let run = ProcessIo::shell("echo $FROM-$TO").pipe(Command::new("cat"));
+    /// let output = run.envs([("FROM", "a"), ("TO", "b")]).await?;
+    /// assert_eq!(output.stdout, "a-b\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn envs<K, V>(mut self, variables: impl IntoIterator<Item = (K, V)>) -> Self
     where
         K: AsRef<OsStr>,
@@ -306,13 +397,37 @@ impl Pipeline {
         self
     }
 
-    /// Leaves a variable of this process's environment out of that of all stages.
+    /// Removes an environment variable, so that no stage inherits it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo};
+    ///
+    /// let run = ProcessIo::shell("echo ${LANG-not set}").pipe(Command::new("cat"));
+    /// assert_eq!(run.env_remove("LANG").await?.stdout, "not set\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
         self.set(name.as_ref(), None);
         self
     }
 
-    /// Has all stages start from an empty environment: what was set here before is dropped as well.
+    /// Clears the environment of all stages: they inherit no variable of this process.
+    ///
+    /// Variables that were set here before this call are removed too. Those that the command of a stage sets are kept.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo};
+    ///
+    /// let run = ProcessIo::command("/usr/bin/env").pipe(Command::new("/bin/cat"));
+    /// assert_eq!(run.env_clear().env("B", "2").await?.stdout, "B=2\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn env_clear(mut self) -> Self {
         self.shared.clear = true;
         self.shared.variables.clear();
@@ -340,50 +455,272 @@ macro_rules! options {
 
 /// # Options
 ///
-/// As those of a [`Builder`], and the same whether they are set before the first [`pipe`](Builder::pipe) or here.
+/// They are those of a [`Builder`], and the same whether they are set before the first [`pipe`](Builder::pipe) or
+/// here.
 impl Pipeline {
     options! {
-        /// The whole input of the first stage; see [`Builder::input`].
+        /// Sets the whole input of the first stage; see [`Builder::input`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use process_io::{Command, ProcessIo};
+        ///
+        /// let run = ProcessIo::command("sort").pipe(Command::new("uniq")).input("b\na\nb\n");
+        /// assert_eq!(run.await?.stdout, "a\nb\n");
+        /// # }
+        /// # Ok(()) }
+        /// ```
         input(input: impl Into<Input>);
-        /// What stdin of the first stage is connected to; see [`Builder::stdin`].
+        /// Sets what the stdin of the first stage is connected to; see [`Builder::stdin`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use std::fs::File;
+        /// use process_io::{Command, ProcessIo};
+        ///
+        /// # let folder = tempfile::tempdir()?;
+        /// # let path = folder.path().join("list");
+        /// # std::fs::write(&path, "b\na\nb\n")?;
+        /// let run = ProcessIo::command("sort").pipe(Command::new("uniq")).stdin(File::open(&path)?);
+        /// assert_eq!(run.await?.stdout, "a\nb\n");
+        /// # }
+        /// # Ok(()) }
+        /// ```
         stdin(stdin: impl Into<Redirect>);
-        /// What stdout of the last stage is connected to; see [`Builder::stdout`].
+        /// Sets what the stdout of the last stage is connected to; see [`Builder::stdout`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use std::fs::{self, File};
+        /// use process_io::{Command, ProcessIo};
+        ///
+        /// # let folder = tempfile::tempdir()?;
+        /// # let path = folder.path().join("sorted");
+        /// let run = ProcessIo::command("sort").input("b\na\nb\n").pipe(Command::new("uniq"));
+        /// run.stdout(File::create(&path)?).await?.check()?;
+        /// assert_eq!(fs::read_to_string(&path)?, "a\nb\n");
+        /// # }
+        /// # Ok(()) }
+        /// ```
         stdout(stdout: impl Into<Redirect>);
-        /// How much unread output is kept, of stdout, and of the stderr of each stage; see [`Builder::limits`].
+        /// Sets how many unread bytes are kept, of stdout, and of the stderr of each stage; see [`Builder::limits`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use process_io::{Command, Limits, Overflow, ProcessIo};
+        ///
+        /// let limits = Limits::default().stdout(4, Overflow::KeepTail);
+        /// let run = ProcessIo::command("printf").arg("0123456789").pipe(Command::new("cat"));
+        /// assert_eq!(run.limits(limits).await?.stdout, "6789");
+        /// # }
+        /// # Ok(()) }
+        /// ```
         limits(limits: Limits);
-        /// How long to read on when all stages have exited and a descendant holds their pipes; see [`Builder::drain`].
+        /// Sets how long output is read after the exit of all stages while a descendant holds their pipes open; see
+        /// [`Builder::drain`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use process_io::{Command, Drain, ProcessIo};
+        ///
+        /// let mut last = Command::new("sh");
+        /// last.args(["-c", "cat; (sleep 0.5; echo late) &"]);
+        /// let run = ProcessIo::command("echo").arg("early").pipe(last);
+        /// assert_eq!(run.drain(Drain::UntilEof).await?.stdout, "early\nlate\n");
+        /// # }
+        /// # Ok(()) }
+        /// ```
         drain(drain: Drain);
-        /// Stops the run when it has taken so long; see [`Builder::timeout`].
+        /// Sets the longest time that the run may take, after which it is stopped; see [`Builder::timeout`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use std::time::Duration;
+        /// use process_io::{Command, ProcessIo};
+        ///
+        /// let run = ProcessIo::command("yes").pipe(Command::new("wc"));
+        /// let error = run.timeout(Duration::from_millis(300)).await.unwrap_err();
+        /// assert!(error.is_timeout());
+        /// # }
+        /// # Ok(()) }
+        /// ```
         timeout(timeout: Duration);
-        /// Stops the run at this point in time; see [`Builder::deadline`].
+        /// Sets the point in time at which the run is stopped; see [`Builder::deadline`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use std::time::Duration;
+        /// use process_io::{Command, ProcessIo};
+        /// use tokio::time::Instant;
+        ///
+        /// let deadline = Instant::now() + Duration::from_millis(300);
+        /// let run = ProcessIo::command("yes").pipe(Command::new("wc")).deadline(deadline);
+        /// assert!(run.await.unwrap_err().is_timeout());
+        /// # }
+        /// # Ok(()) }
+        /// ```
         deadline(deadline: impl Into<Instant>);
-        /// Stops the run when no byte has moved for so long; see [`Builder::inactivity_timeout`]. What goes from one stage to the
-        /// next does not come by here, and does not count, unless it is [copied](Stage::tee).
+        /// Sets the longest time in which no byte of input or output moves, after which the run is stopped; see
+        /// [`Builder::inactivity_timeout`].
+        ///
+        /// What goes from one stage to the next does not pass through this process, and does not count, unless it is
+        /// [copied](Stage::tee).
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use std::time::Duration;
+        /// use process_io::{Command, ProcessIo};
+        ///
+        /// // `wc` writes nothing as long as `yes` runs.
+        /// let run = ProcessIo::command("yes").pipe(Command::new("wc"));
+        /// let error = run.inactivity_timeout(Duration::from_millis(300)).await.unwrap_err();
+        /// assert!(error.is_timeout());
+        /// # }
+        /// # Ok(()) }
+        /// ```
         inactivity_timeout(timeout: Duration);
-        /// Stops the run when the token is cancelled; see [`Builder::cancel_on`].
+        /// Sets a token that stops the run when it is cancelled; see [`Builder::cancel_on`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use process_io::{CancellationToken, Command, ProcessIo};
+        ///
+        /// let token = CancellationToken::new();
+        /// let mut io = ProcessIo::command("yes").pipe(Command::new("wc")).cancel_on(token.clone()).spawn()?;
+        /// token.cancel(); // from any task or thread
+        /// assert!(io.wait().await.unwrap_err().is_cancelled());
+        /// # }
+        /// # Ok(()) }
+        /// ```
         cancel_on(token: CancellationToken);
-        /// By which steps a run is stopped that is cut short; see [`Builder::ladder`].
+        /// Sets the steps by which a run that is cut short is stopped; see [`Builder::ladder`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use std::time::Duration;
+        /// use process_io::{Command, Ladder, ProcessIo, Signal};
+        ///
+        /// let ladder = Ladder::new().signal(Signal::TERM, Duration::from_secs(5));
+        /// let run = ProcessIo::command("yes").pipe(Command::new("wc")).ladder(ladder);
+        /// let error = run.timeout(Duration::from_millis(100)).await.unwrap_err();
+        /// assert_eq!(error.report().unwrap().steps.len(), 1); // SIGTERM was enough
+        /// # }
+        /// # Ok(()) }
+        /// ```
         ladder(ladder: Ladder);
-        /// Whether the stages have a process group of their own, all of them the same; see [`Builder::process_group`].
+        /// Sets whether the stages have a process group of their own, the same for all of them; see
+        /// [`Builder::process_group`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use process_io::{Command, ProcessIo};
+        ///
+        /// // Is reached by Ctrl-C at the terminal.
+        /// let run = ProcessIo::command("sort").pipe(Command::new("uniq")).process_group(false);
+        /// assert_eq!(run.input("b\na\nb\n").await?.stdout, "a\nb\n");
+        /// # }
+        /// # Ok(()) }
+        /// ```
         process_group(own: bool);
-        /// What becomes of the stages when the handle is dropped while they are running; see [`Builder::on_drop`].
+        /// Sets what happens to the stages when the handle is dropped while they are running; see [`Builder::on_drop`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use process_io::{Command, Ladder, ProcessIo};
+        ///
+        /// let run = ProcessIo::command("cat").pipe(Command::new("cat")).on_drop(Ladder::default());
+        /// drop(run.spawn()?); // closes stdin, and all stages end by themselves
+        /// # }
+        /// # Ok(()) }
+        /// ```
         on_drop(on_drop: impl Into<OnDrop>);
-        /// Whether the stages are killed when the handle is dropped while they are running; see [`Builder::kill_on_drop`].
+        /// Sets whether the stages are killed when the handle is dropped while they are running; see
+        /// [`Builder::kill_on_drop`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use process_io::{Command, ProcessIo};
+        ///
+        /// let job = ProcessIo::shell("sleep 0.1; exit 3").pipe(Command::new("cat")).kill_on_drop(false).spawn()?;
+        /// let first = job.stage_controls().remove(0);
+        /// drop(job);
+        /// assert_eq!(first.wait().await?.code(), Some(3));
+        /// # }
+        /// # Ok(()) }
+        /// ```
         kill_on_drop(kill: bool);
-        /// Whether what the stages leave behind when they exit by themselves is killed; see [`Builder::kill_leftovers`].
+        /// Sets whether the processes that are left in the group after all stages have exited by themselves are killed; see
+        /// [`Builder::kill_leftovers`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use process_io::{Command, ProcessIo};
+        ///
+        /// let run = ProcessIo::shell("sleep 60 >&2 & echo done").pipe(Command::new("cat"));
+        /// assert_eq!(run.kill_leftovers(true).await?.stdout, "done\n");
+        /// # }
+        /// # Ok(()) }
+        /// ```
         kill_leftovers(kill: bool);
-        /// Whether the stages are killed when this process ends; see [`Builder::die_with_parent`].
+        /// Sets whether the stages are killed when this process ends; see [`Builder::die_with_parent`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use process_io::{Command, ProcessIo};
+        ///
+        /// let run = ProcessIo::command("sort").pipe(Command::new("uniq")).die_with_parent(true);
+        /// assert_eq!(run.input("b\na\nb\n").await?.stdout, "a\nb\n");
+        /// # }
+        /// # Ok(()) }
+        /// ```
         die_with_parent(die: bool);
-        /// Whether the stages start with those signals blocked that the spawning thread blocks; see
-        /// [`Builder::inherit_signals`].
+        /// Sets whether the stages inherit the signal mask of the spawning thread; see [`Builder::inherit_signals`].
         inherit_signals(inherit: bool);
-        /// On Windows, flags for the creation of the processes; see [`Builder::creation_flags`].
+        /// Sets the process creation flags on Windows; see [`Builder::creation_flags`].
         creation_flags(flags: u32);
-        /// Whether to try again while a program's file is open for writing; see [`Builder::retry_busy`].
+        /// Sets whether a spawn is retried while the program's file is open for writing; see [`Builder::retry_busy`].
         retry_busy(retry: bool);
-        /// How many bytes the pipes to us hold, on Linux; see [`Builder::pipe_capacity`].
+        /// Sets the capacity in bytes of the pipes to this process, on Linux; see [`Builder::pipe_capacity`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// # if cfg!(unix) {
+        /// use process_io::{Command, ProcessIo};
+        ///
+        /// let run = ProcessIo::command("sort").pipe(Command::new("uniq")).pipe_capacity(1 << 20);
+        /// assert_eq!(run.input("b\na\nb\n").await?.stdout, "a\nb\n");
+        /// # }
+        /// # Ok(()) }
+        /// ```
         pipe_capacity(bytes: usize);
         /// Marks a text as secret, for all stages; see [`Builder::secret`].
+        ///
+        /// ```
+        /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+        /// use process_io::{Command, Pipeline};
+        ///
+        /// let mut login = Command::new("no-such-program");
+        /// login.arg("--password=hunter2");
+        /// let run = Pipeline::from_stages([login]).expect("one stage").secret("hunter2");
+        /// let error = run.await.unwrap_err();
+        /// assert_eq!(error.stage(), Some("no-such-program --password=***"));
+        /// # Ok(()) }
+        /// ```
         secret(text: impl Into<OsString>);
     }
 }
@@ -399,10 +736,10 @@ impl fmt::Debug for Pipeline {
     }
 }
 
-/// Starts all stages and collects what the last one writes until the end. Without [`input`](Builder::input) the first finds
-/// end-of-file on its stdin at once.
+/// Starts all stages and collects what the last one writes until the end. Without an [`input`](Builder::input) the
+/// first stage finds end-of-file on its stdin at once.
 ///
-/// See [`ProcessIo::output`] for the errors. Dropping the future kills all stages.
+/// The future fails as [`Pipeline::spawn`] and [`ProcessIo::output`] do. Dropping it kills all stages.
 impl IntoFuture for Pipeline {
     type Output = Result<Output>;
     type IntoFuture = Collect;

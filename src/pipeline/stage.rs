@@ -11,7 +11,21 @@ use tokio::{io::AsyncWrite, process::Command};
 
 use crate::{command::command_line, secrets::Secrets, stdio::Redirect, sys, transport::WriteEnd};
 
-/// A command in a [`Pipeline`](crate::Pipeline).
+/// A command in a [`Pipeline`](crate::Pipeline), with the options of its own.
+///
+/// A [`Command`] converts into it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::{Command, ProcessIo, Redirect, Stage};
+///
+/// let quiet = Stage::new(Command::new("sort")).stderr(Redirect::Null);
+/// let output = ProcessIo::command("printf").arg("b\\na\\n").pipe(quiet).await?;
+/// assert_eq!(output.stdout, "a\nb\n");
+/// # }
+/// # Ok(()) }
+/// ```
 pub struct Stage {
     pub(super) command: Command,
     /// `None`: merged into stdout.
@@ -22,7 +36,18 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A stage whose stderr is ours.
+    /// Creates a stage whose stderr is a pipe to this process.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo, Stage};
+    ///
+    /// let output = ProcessIo::command("sort").input("b\na\n").pipe(Stage::new(Command::new("cat"))).await?;
+    /// assert_eq!(output.stdout, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn new(command: impl Into<Command>) -> Self {
         Self {
             command: command.into(),
@@ -74,7 +99,23 @@ impl Stage {
         self
     }
 
-    /// What its stderr is connected to: a pipe to us by default.
+    /// Sets what the stderr of the stage is connected to: a pipe to this process by default.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::process::Command;
+    /// use process_io::{ProcessIo, Redirect, Stage};
+    ///
+    /// let mut grep = Command::new("grep");
+    /// grep.args(["-h", "b", "/no/such/file", "-"]); // complains on stderr, and fails
+    /// let stage = Stage::new(grep).stderr(Redirect::Null).may_fail();
+    /// let output = ProcessIo::command("printf").arg("a\\nb\\n").pipe(stage).await?.check()?;
+    /// assert_eq!(output.stdout, "b\n");
+    /// assert_eq!(output.stderr, "");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn stderr(mut self, stderr: impl Into<Redirect>) -> Self {
         let stderr = stderr.into();
         sys::close_on_exec(&stderr);
@@ -82,21 +123,35 @@ impl Stage {
         self
     }
 
-    /// Connects its stderr to wherever its stdout goes: `|&` in a shell.
+    /// Connects the stderr of the stage to whatever its stdout is connected to, as `|&` does in a shell.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, Pipeline, Stage};
+    ///
+    /// let mut sh = Command::new("sh");
+    /// sh.args(["-c", "echo b; echo a >&2"]);
+    /// let stages = [Stage::new(sh).merge_stderr(), Stage::new(Command::new("sort"))];
+    /// let output = Pipeline::from_stages(stages).expect("two stages").await?;
+    /// assert_eq!(output.stdout, "a\nb\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn merge_stderr(mut self) -> Self {
         self.stderr = None;
         self
     }
 
-    /// Copies what it is given to read into `writer` too, as `tee` does in a shell: a file, or what somebody else reads from.
+    /// Copies what the stage is given to read into `writer` as well, as `tee(1)` does in a shell.
     ///
-    /// The data comes by this process then, and moves only while the pipeline is awaited or read from, as fast as the slower of
-    /// the two takes it. `writer` is shut down at the end. It gets every byte until this stage reads no more; then the
-    /// stage before is told, as it would be without this. If `writer` fails the pipeline goes on without it, and at its
-    /// end there is an error of the kind [`Output`](crate::ErrorKind::Output).
+    /// The data then passes through this process, and moves only while the pipeline is awaited or read from, as fast as
+    /// the slower of the two accepts it. `writer` is shut down at the end. It gets every byte until this stage reads no
+    /// more; then the stage before finds its pipe closed, as it would without this. If `writer` fails the pipeline
+    /// continues without it, and ends in an error of the kind [`Output`](crate::ErrorKind::Output).
     ///
-    /// A pipeline that is let go of ([`detach`](crate::ProcessIo::detach)) ends here: nobody is left to move the data. The first
-    /// stage has none before it to be copied from: then the spawn fails.
+    /// The data of a pipeline that is [detached](crate::ProcessIo::detach) no longer moves, so it ends there. The first
+    /// stage has none before it to copy from: then the spawn fails.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -119,10 +174,10 @@ impl Stage {
         self
     }
 
-    /// Lets it fail: however it ends, the pipeline does not fail because of it. As `|| true` in a shell, but its own status is still
-    /// in [`Output::stages`](crate::Output::stages).
+    /// Allows the stage to fail: however it ends, the pipeline does not fail because of it.
     ///
-    /// If it is the last stage, the status of the pipeline is that of success where its own is not.
+    /// It is `|| true` in a shell, except that its own status is still in [`Output::stages`](crate::Output::stages). If
+    /// it is the last stage, and it fails, the status of the pipeline is that of success.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -142,7 +197,19 @@ impl Stage {
         self
     }
 
-    /// As [`Builder::secret`](crate::Builder::secret), for all the stages of the pipeline.
+    /// Marks a text as secret, for all stages of the pipeline; see [`Builder::secret`](crate::Builder::secret).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// use process_io::{Command, Pipeline, Stage};
+    ///
+    /// let mut login = Command::new("no-such-program");
+    /// login.arg("--password=hunter2");
+    /// let stage = Stage::new(login).secret("hunter2");
+    /// let error = Pipeline::from_stages([stage]).expect("one stage").await.unwrap_err();
+    /// assert_eq!(error.stage(), Some("no-such-program --password=***"));
+    /// # Ok(()) }
+    /// ```
     pub fn secret(mut self, text: impl Into<OsString>) -> Self {
         self.secrets.push(text.into());
         self
