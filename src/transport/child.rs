@@ -16,8 +16,8 @@ use tokio::{process::Child, sync::Notify};
 use super::{Parts, Process};
 use crate::{signal::Signal, sys};
 
-/// Drives a child that something else has started: a library that wraps the spawn, a sandbox. Those of its streams that are
-/// pipes and have not been taken out of it belong to the parts.
+/// Creates the parts of a child that other code has started, such as a library that wraps the spawn, or a sandbox.
+/// Those of its streams that are pipes and have not been taken out of it belong to the parts.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -36,16 +36,18 @@ use crate::{signal::Signal, sys};
 ///
 /// # What is missing
 ///
-/// Of such a child only its process is known, and it is tokio that reaps it. Compared with one that this crate has started:
+/// Of such a child only its process is known, and it is tokio that reaps it. Compared with one that this crate has
+/// started:
 ///
 /// - A kill, a drop and a time-out reach the child alone, not its process group and its descendants, and
 ///   [`kill_leftovers`](crate::Builder::kill_leftovers) has nothing to kill.
-/// - It is waited for in the runtime that it was started in, as tokio does: once that has shut down its exit is not seen.
-/// - A child whose handle is dropped is killed, but reaped only as tokio reaps what is dropped: on a best-effort basis, by a
-///   runtime that runs, and not while there is a [`Control`](crate::Control) of it.
+/// - It is waited for in the runtime that it was started in, as tokio does: once that has shut down its exit is not
+///   seen.
+/// - A child whose handle is dropped is killed, but reaped only as tokio reaps what is dropped: on a best-effort
+///   basis, by a runtime that runs, and not while there is a [`Control`](crate::Control) of it.
 /// - [`detach`](crate::ProcessIo::detach) lets it run on only if `kill_on_drop` was not set for tokio.
-/// - A stop by the terminal is not noticed, what it used is not known, pipes do not grow, and none can be
-///   [taken](crate::ProcessIo#giving-up-a-pipe).
+/// - A stop by the terminal is not noticed, the resources that it used are not known, pipes do not grow, and none
+///   can be [taken](crate::ProcessIo#giving-up-a-pipe).
 /// - On Windows it can be killed, and any other signal is an error.
 impl From<Child> for Parts {
     fn from(mut child: Child) -> Self {

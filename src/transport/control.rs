@@ -14,61 +14,87 @@ use crate::{
     signal::Signal,
 };
 
-/// The process behind the pipes: what waits for it and kills it.
+/// The process behind the pipes, which can be waited for and killed.
 ///
-/// Implement it for a child that this crate did not start. All methods may be called at any time, from any
-/// thread, also after the end.
+/// It is implemented for a child that this crate did not start, see [`Parts`](super::Parts) for an example. All
+/// methods may be called at any time, from any thread, also after the end.
 pub trait Process: Send + Sync + 'static {
-    /// The process id, if it is one of this machine.
+    /// Returns the process id, if it is a process of this machine. `None` by default.
     fn id(&self) -> Option<u32> {
         None
     }
 
-    /// Resolves when the child has exited. May be called many times; each future gives the same status.
+    /// Returns a future that completes when the child has exited. It may be called many times; each future yields the
+    /// same status.
     ///
-    /// By then all that the child wrote must be there to be read; where that cannot be promised, use
-    /// [`Drain::UntilEof`](crate::Drain::UntilEof). Of what is there, 16 MiB are read in any case, more as
-    /// [`Drain`](crate::Drain) says.
+    /// By then all that the child wrote must be available to be read; where that cannot be promised, use
+    /// [`Drain::UntilEof`](crate::Drain::UntilEof). Of what is available, 16 MiB are read in any case, more as set by
+    /// [`Drain`](crate::Drain).
+    ///
+    /// # Errors
+    ///
+    /// An error means that the exit status is unavailable. It is the source of an error of the kind
+    /// [`StatusUnavailable`](crate::ErrorKind::StatusUnavailable).
     fn wait(self: Arc<Self>) -> BoxFuture<'static, io::Result<ExitStatus>>;
 
-    /// The status, if the child has exited by now. Must not wait.
+    /// Returns the exit status, if the child has exited. It must not block.
+    ///
+    /// By default the future of [`wait`](Process::wait) is polled once.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Process::wait).
     fn try_wait(self: Arc<Self>) -> io::Result<Option<ExitStatus>> {
         unconstrained(self.wait()).now_or_never().transpose()
     }
 
     /// Sends a signal to the child. Succeeds if the child has exited.
+    ///
+    /// # Errors
+    ///
+    /// An error is the source of an error of the kind [`Signal`](crate::ErrorKind::Signal).
     fn signal(&self, signal: Signal) -> io::Result<()>;
 
-    /// Sends a signal to the child and all its descendants, as far as they can be reached.
+    /// Sends a signal to the child and all its descendants, as far as they can be reached. By default it is sent to the
+    /// child alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`signal`](Process::signal).
     fn signal_tree(&self, signal: Signal) -> io::Result<()> {
         self.signal(signal)
     }
 
-    /// The signal that the child is stopped by now, if it is.
+    /// Returns the signal that the child is stopped by now, if it is. `None` by default.
     fn stopped(&self) -> Option<Signal> {
         None
     }
 
-    /// Resolves when the child is stopped because it wants a terminal that it may not use (`SIGTTIN`, `SIGTTOU`), which is told
-    /// as an error by whatever is awaited. It is called again after that: each stop is to be told once. `None` where that
-    /// cannot be.
+    /// Returns a future that completes when the child is stopped because it wants a terminal that it may not use
+    /// (`SIGTTIN`, `SIGTTOU`), which the call that is awaited returns as an error.
+    ///
+    /// It is called again after that, and each stop must be reported once. `None`, the default, where that is not
+    /// supported.
     fn wait_stopped(self: Arc<Self>) -> Option<BoxFuture<'static, Signal>> {
         None
     }
 
-    /// Whether something of the child's tree is known to be running. It is asked for while the child is stopped by a
-    /// [`Ladder`](crate::Ladder) and has exited itself. Must not wait.
+    /// Returns whether a process of the child's tree is known to be running. `false` by default.
+    ///
+    /// It is called while the child is stopped by a [`Ladder`](crate::Ladder) and has exited itself. It must not block.
     fn is_tree_alive(&self) -> bool {
         false
     }
 
-    /// What it used, if that is known by now.
+    /// Returns the resources that the child used, if they are known. `None` by default.
     fn usage(&self) -> Option<Usage> {
         None
     }
 
-    /// Called once, when nothing more will be asked: frees what is held for the child. With `kill` a child that is still running is
-    /// killed before, with its tree; one that has exited by itself leaves what it leaves. Must not wait.
+    /// Frees what is held for the child.
+    ///
+    /// It is called once, after all other calls of this crate. With `kill` a child that is still running must be killed
+    /// before, with its tree; the descendants of one that has exited by itself are left. It must not block.
     fn release(self: Arc<Self>, kill: bool) {
         if kill {
             let _ = self.signal_tree(Signal::KILL);
@@ -76,10 +102,25 @@ pub trait Process: Send + Sync + 'static {
     }
 }
 
-/// The child's process, apart from its pipes: to be cloned and used anywhere, while another task reads.
+/// A handle to the child's process, apart from its pipes: it can be cloned and used anywhere, while another task
+/// reads.
 ///
-/// Safe against the reuse of process ids: once the child has been reaped nothing is sent any more, and
-/// every call answers at once.
+/// It is returned by [`ProcessIo::control`](crate::ProcessIo::control). It is safe against the reuse of process
+/// ids: once the child has been reaped no signal is sent any more, and every call returns at once.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::{ProcessIo, Source};
+///
+/// let mut yes = ProcessIo::command("yes").spawn()?;
+/// let control = yes.control();
+/// tokio::spawn(async move { control.terminate() });
+/// while yes.recv(Source::Stdout).await?.data().is_some() {}
+/// assert!(!yes.wait().await?.success());
+/// # }
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Control {
     process: Arc<dyn Process>,
@@ -121,40 +162,98 @@ impl Control {
         &self.stderr
     }
 
-    /// The last bytes (at most 4 KiB) that have been received of the child's stderr, whether or not they have been taken since:
-    /// what there is to log about a child whose handle is elsewhere, as in a
-    /// [`ProcessIOWrapper`](crate::ProcessIOWrapper) that was given away. Of a pipeline that is the last stage's. They
-    /// are as the child wrote them.
+    /// Returns the last bytes, at most 4 KiB, that have been received of the child's stderr, whether or not they have
+    /// been taken since.
+    ///
+    /// They can be logged for a child whose handle is elsewhere, as in a [`ProcessIOWrapper`](crate::ProcessIOWrapper)
+    /// that was given away. In a [`Pipeline`](crate::Pipeline) they are those of the last stage. They are as the child
+    /// wrote them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut child = ProcessIo::shell("echo warning >&2").spawn()?;
+    /// let control = child.control();
+    /// child.output().await?;
+    /// assert_eq!(control.stderr_tail(), "warning\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn stderr_tail(&self) -> Bytes {
         self.stderr.get()
     }
 
-    /// The process id; `None` for a child that is not a process of this machine. After the child's end
-    /// the system may give the number to another process.
+    /// Returns the process id; `None` for a child that is not a process of this machine.
+    ///
+    /// After the child's end the system may give the id to another process.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut child = ProcessIo::shell("echo $$").spawn()?;
+    /// let id = child.control().id().unwrap();
+    /// assert_eq!(child.output().await?.stdout_trimmed().unwrap(), id.to_string());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn id(&self) -> Option<u32> {
         self.process.id()
     }
 
     /// Waits for the child's exit, in any number of tasks at once.
     ///
-    /// It moves no pipe: the output has to be read elsewhere, or a child that fills its pipes never exits.
-    /// [`ProcessIo::wait`](crate::ProcessIo::wait) does both.
+    /// It does not move data through the pipes: the output has to be read elsewhere, or a child that fills its pipes
+    /// never exits. [`ProcessIo::wait`](crate::ProcessIo::wait) does both.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let child = ProcessIo::shell("exit 3").spawn()?;
+    /// let control = child.control();
+    /// let waiter = tokio::spawn(async move { control.wait().await });
+    /// assert_eq!(waiter.await.unwrap()?.code(), Some(3));
+    /// # drop(child);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// If something else in this process reaped the child, so that its status is not to be had;
-    /// [`NoRuntime`](crate::ErrorKind::NoRuntime) if the child lives, the runtime in which it was started has shut down, and there is
-    /// no other here. While that one exists it must run, or this waits on; see [runtimes](crate::ProcessIo#runtimes).
+    /// Returns an error if the exit status is [unavailable](crate::ErrorKind::StatusUnavailable), because something
+    /// else in this process reaped the child. It is [`NoRuntime`](crate::ErrorKind::NoRuntime) if the child is running,
+    /// the runtime in which it was started has shut down, and this is called outside of any other. While the runtime in
+    /// which it was started exists it must run, or this does not complete; see [runtimes](crate::ProcessIo#runtimes).
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: call it again.
+    /// This method is cancel safe: call it again.
     pub async fn wait(&self) -> Result<ExitStatus> {
         let status = Arc::clone(&self.process).wait().await;
         status.map_err(|error| self.error(Kind::Wait).with_source(error))
     }
 
-    /// The status, if the child has exited.
+    /// Returns the exit status, if the child has exited, without waiting.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut cat = ProcessIo::command("cat").spawn()?;
+    /// let control = cat.control();
+    /// assert_eq!(control.try_wait()?, None);
+    /// cat.close_stdin();
+    /// cat.wait().await?;
+    /// assert!(control.try_wait()?.unwrap().success());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -164,18 +263,44 @@ impl Control {
         status.map_err(|error| self.error(Kind::Wait).with_source(error))
     }
 
-    /// Sends a signal to the child alone. Succeeds without sending anything if the child has exited. After `SIGHUP`, `SIGINT` and
-    /// `SIGTERM` a `SIGCONT` is sent, for a child that is stopped could not act on them.
+    /// Sends a signal to the child alone.
+    ///
+    /// Succeeds without sending anything if the child has exited. After `SIGHUP`, `SIGINT` and `SIGTERM` a `SIGCONT` is
+    /// sent, because a child that is stopped could not act on them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Signal};
+    ///
+    /// let mut sleep = ProcessIo::command("sleep").arg("60").spawn()?;
+    /// sleep.control().signal(Signal::TERM)?;
+    /// assert!(!sleep.wait().await?.success());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// If the system refuses it, as when the child runs as another user; for a number that is no signal; on Windows for most
-    /// of them, see [`Signal`].
+    /// Returns an error of the kind [`Signal`](crate::ErrorKind::Signal) if the system refuses to send it, as when the
+    /// child runs as another user, and for a number that is no signal; on Windows for most signals, see [`Signal`].
     pub fn signal(&self, signal: Signal) -> Result<()> {
         self.check(self.process.signal(signal))
     }
 
-    /// Asks the child to end: `SIGTERM`. See [`signal`](Control::signal).
+    /// Sends `SIGTERM` to the child alone, which asks it to end. See [`signal`](Control::signal).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut sleep = ProcessIo::command("sleep").arg("60").spawn()?;
+    /// sleep.control().terminate()?;
+    /// assert!(!sleep.wait().await?.success());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -184,7 +309,19 @@ impl Control {
         self.signal(Signal::TERM)
     }
 
-    /// Kills the child alone: `SIGKILL`. See [`signal`](Control::signal).
+    /// Sends `SIGKILL` to the child alone. See [`signal`](Control::signal).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut sleep = ProcessIo::command("sleep").arg("60").spawn()?;
+    /// sleep.control().kill()?;
+    /// assert!(!sleep.wait().await?.success());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -193,8 +330,22 @@ impl Control {
         self.signal(Signal::KILL)
     }
 
-    /// Sends a signal to the child, all that is in its process group, and all its live descendants that have left that.
+    /// Sends a signal to the child, all members of its process group, and all its live descendants that have left the
+    /// group.
+    ///
     /// See [`signal`](Control::signal) and [`kill_tree`](Control::kill_tree).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Signal};
+    ///
+    /// let mut tree = ProcessIo::shell("sleep 60; true").spawn()?;
+    /// tree.control().signal_tree(Signal::TERM)?;
+    /// assert!(!tree.wait().await?.success());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -203,31 +354,77 @@ impl Control {
         self.check(self.process.signal_tree(signal))
     }
 
-    /// Kills the child, all that is in its process group, and all its live descendants that have left that: a job of a shell
-    /// with job control, what `timeout(1)` runs. Out of reach is what has left the group and lost its parent, as a daemon
-    /// has. A child that shares our group, see [`Builder::process_group`](crate::Builder::process_group), is killed with
-    /// its descendants.
+    /// Sends `SIGKILL` to the child, all members of its process group, and all its live descendants that have left the
+    /// group.
+    ///
+    /// Such descendants are the jobs of a shell with job control, and what `timeout(1)` runs. A process that has left
+    /// the group and whose parent has exited, such as a daemon, is not reached. A child that shares the group of this
+    /// process, see [`Builder::process_group`](crate::Builder::process_group), is killed with its descendants.
     ///
     /// What a child that has exited has left in its group is reached until the run is over.
     ///
-    /// # Platform-specific behavior
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
     ///
-    /// On Windows all that is in the child's Job Object is killed: its descendants, but for those that were created with
-    /// `CREATE_BREAKAWAY_FROM_JOB`. A child that shares our group has none, and is killed alone.
+    /// let mut tree = ProcessIo::shell("sleep 60 & wait").spawn()?;
+    /// tree.control().kill_tree()?;
+    /// assert!(!tree.wait().await?.success());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
     /// As [`signal`](Control::signal).
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Windows all that is in the child's Job Object is killed: its descendants, except those that were created with
+    /// `CREATE_BREAKAWAY_FROM_JOB`. A child that shares the group of this process has no Job Object, and is killed
+    /// alone.
     pub fn kill_tree(&self) -> Result<()> {
         self.signal_tree(Signal::KILL)
     }
 
-    /// The signal that the child is stopped by now, as by `SIGSTOP` or job control; `None` if it is not, and on Windows.
+    /// Returns the signal that the child is stopped by now, as by `SIGSTOP` or job control.
+    ///
+    /// It is `None` if the child is not stopped, and always on Windows.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{ProcessIo, Signal};
+    ///
+    /// let cat = ProcessIo::command("cat").spawn()?;
+    /// let control = cat.control();
+    /// assert_eq!(control.stopped(), None);
+    /// control.kill()?;
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn stopped(&self) -> Option<Signal> {
         self.process.stopped()
     }
 
-    /// What the child used. It is known when the run is over, that is when the child has been reaped.
+    /// Returns the resources that the child used. They are known when the run is over, that is when the child has been
+    /// reaped.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut child = ProcessIo::shell("i=0; while [ $i -lt 1000 ]; do i=$((i + 1)); done").spawn()?;
+    /// let control = child.control();
+    /// child.output().await?;
+    /// if let Some(usage) = control.usage() {
+    ///     println!("{:?} of processor time", usage.user + usage.system);
+    /// }
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn usage(&self) -> Option<Usage> {
         self.process.usage()
     }

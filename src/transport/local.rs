@@ -12,13 +12,20 @@ use crate::{
     sys::{self, Scope, Spawned},
 };
 
-/// Sets how many bytes the pipes of this process may have together that were made larger:
-/// [`DEFAULT_PIPE_BUDGET`](crate::DEFAULT_PIPE_BUDGET) unless this is called, 0 to leave every pipe as it is.
+/// Sets the largest total capacity, in bytes, of those pipes of this process that were made larger.
 ///
-/// On Linux a pipe of 64 KiB that is seen full is made larger (256 KiB), which makes bulk transfer
-/// several times faster on an idle machine. All that a user's pipes have beyond their first size counts against
-/// `/proc/sys/fs/pipe-user-pages-soft` (64 MiB); past that the system gives the same user's new pipes
-/// two pages only (`pipe(7)`), hence the budget. Elsewhere pipes cannot be resized and this does nothing.
+/// It is [`DEFAULT_PIPE_BUDGET`](crate::DEFAULT_PIPE_BUDGET) by default. With 0 no pipe is made larger.
+///
+/// ```
+/// process_io::set_pipe_budget(64 << 20);
+/// ```
+///
+/// # Platform-specific behavior
+///
+/// On Linux a pipe of 64 KiB that is seen full is made larger (256 KiB), which makes bulk transfer several times
+/// faster on an idle machine. All that the pipes of a user have beyond their first size counts against
+/// `/proc/sys/fs/pipe-user-pages-soft` (64 MiB); beyond that the system gives new pipes of the same user two pages
+/// only (`pipe(7)`), hence the budget. On other platforms pipes cannot be resized, and this has no effect.
 pub fn set_pipe_budget(bytes: usize) {
     sys::set_pipe_budget(bytes);
 }

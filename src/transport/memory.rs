@@ -1,4 +1,4 @@
-//! A child in memory, for doctests and for the tests of those who use this crate.
+//! A child in memory, for tests and doctests without a process.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
@@ -28,17 +28,19 @@ use tokio_util::io::simplex::{self, Receiver, Sender};
 use super::{Parts, Process, exit_status};
 use crate::signal::Signal;
 
-/// What each of the three pipes holds before its writer has to wait: 64 KiB, as on Linux.
+/// Capacity of each of the three pipes in bytes: 64 KiB, as on Linux.
 pub const PIPE_CAPACITY: usize = 64 << 10;
 
-/// The child's side. What it does is up to the test; dropping it exits with code 0.
+/// The child's side of a child in memory.
+///
+/// The test decides what it does. Dropping it exits with code 0.
 #[derive(Debug)]
 pub struct Child {
     /// Reads what was sent to the child.
     pub stdin: Receiver,
-    /// Writes the child's output.
+    /// Writes the child's standard output.
     pub stdout: Sender,
-    /// Writes the child's messages.
+    /// Writes the child's standard error.
     pub stderr: Sender,
     state: watch::Sender<State>,
 }
@@ -49,7 +51,9 @@ struct State {
     exit: Option<ExitStatus>,
 }
 
-/// A new child, and the parts to drive it with.
+/// Creates a child in memory, and the [`Parts`] to drive it with.
+///
+/// See the [module](self) for an example.
 pub fn child() -> (Parts, Child) {
     let (stdin, child_stdin) = simplex::new(PIPE_CAPACITY);
     let (child_stdout, stdout) = simplex::new(PIPE_CAPACITY);
@@ -70,24 +74,63 @@ pub fn child() -> (Parts, Child) {
 
 impl Child {
     /// Exits with `code`, closing both outputs.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// use process_io::{ProcessIo, transport::memory};
+    ///
+    /// let (parts, child) = memory::child();
+    /// let mut io = ProcessIo::from_parts(parts);
+    /// child.exit(3);
+    /// assert_eq!(io.wait().await?.code(), Some(3));
+    /// # Ok(()) }
+    /// ```
     pub fn exit(self, code: i32) {
         self.exit_holding(code);
     }
 
-    /// Exits with `code`, but both outputs stay open, as when a descendant holds them: that is what
-    /// is returned.
+    /// Exits with `code`, and returns both outputs, which stay open, as when a descendant holds them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// use process_io::{Drain, ProcessIo, transport::memory};
+    /// use tokio::io::AsyncWriteExt;
+    ///
+    /// let (parts, child) = memory::child();
+    /// let mut io = ProcessIo::from_parts(parts);
+    /// io.set_drain(Drain::UntilEof);
+    /// let [mut stdout, stderr] = child.exit_holding(0);
+    /// stdout.write_all(b"of a descendant").await?;
+    /// drop((stdout, stderr));
+    /// assert_eq!(io.output().await?.stdout, "of a descendant");
+    /// # Ok(()) }
+    /// ```
     pub fn exit_holding(mut self, code: i32) -> [Sender; 2] {
         self.set_exit(code);
         let replace = |end| std::mem::replace(end, simplex::new(1).0);
         [replace(&mut self.stdout), replace(&mut self.stderr)]
     }
 
-    /// Waits until a signal has been sent to the child, and takes it. A signal by itself does nothing: the
-    /// test decides.
+    /// Waits until a signal has been sent to the child, and returns it.
+    ///
+    /// A signal by itself has no effect: the test decides what the child does.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// use process_io::{ProcessIo, Signal, transport::memory};
+    ///
+    /// let (parts, mut child) = memory::child();
+    /// let mut io = ProcessIo::from_parts(parts);
+    /// io.terminate()?;
+    /// assert_eq!(child.signalled().await, Signal::TERM);
+    /// child.exit(0);
+    /// assert!(io.wait().await?.success());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a signal is taken when this resolves, and not before.
+    /// This method is cancel safe: a signal is taken when the future completes, and not before.
     pub async fn signalled(&mut self) -> Signal {
         let mut state = self.state.subscribe();
         // The sender is ours, so the channel cannot close.

@@ -1,8 +1,8 @@
-//! The one seam between this crate and any child: three pipes and something that waits and kills.
+//! The interface between this crate and any child: three pipes, and a process to wait for and to kill.
 //!
-//! A child that tokio did not start, over SSH, in a container, in memory, is driven by exactly the same
-//! code as a local one. Make [`Parts`] of an `AsyncWrite`, two `AsyncRead` and a [`Process`], and hand them
-//! to [`ProcessIo::from_parts`](crate::ProcessIo::from_parts). A [`tokio::process::Child`] converts into [`Parts`].
+//! A child that this crate did not start, over SSH, in a container or in memory, is driven by the same code as a local one.
+//! Create [`Parts`] from an `AsyncWrite`, two `AsyncRead` and a [`Process`], and pass them to
+//! [`ProcessIo::from_parts`](crate::ProcessIo::from_parts). A [`tokio::process::Child`] converts into [`Parts`].
 //! [`memory`] is such a child, for tests.
 
 mod child;
@@ -18,8 +18,19 @@ pub use parts::Parts;
 pub(crate) use local::local;
 pub(crate) use parts::{ReadEnd, StageParts, TeeParts, WriteEnd, no_pipe};
 
-/// The [`ExitStatus`](std::process::ExitStatus) of a child that ended by itself with `code`, for one's own
-/// [`Process`]. On Unix only the low eight bits are kept, as `exit(3)` does.
+/// Returns the [`ExitStatus`](std::process::ExitStatus) of a child that exited by itself with `code`, for an
+/// implementation of [`Process`].
+///
+/// ```
+/// use process_io::transport::exit_status;
+///
+/// assert_eq!(exit_status(3).code(), Some(3));
+/// assert!(exit_status(0).success());
+/// ```
+///
+/// # Platform-specific behavior
+///
+/// On Unix only the low eight bits are kept, as by `exit(3)`.
 pub fn exit_status(code: i32) -> std::process::ExitStatus {
     crate::sys::exit_status(code)
 }

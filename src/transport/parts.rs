@@ -24,14 +24,15 @@ use crate::{
     sys::{Outlet, OwnedDescriptor, PipeReader, PipeWriter, Siblings},
 };
 
-/// A child, taken apart: stdin, stdout, stderr, and the process behind them.
+/// The parts of a child: stdin, stdout, stderr, and the process behind them.
 ///
-/// A stream that is not given behaves as one that has ended.
+/// [`ProcessIo::from_parts`](crate::ProcessIo::from_parts) creates a handle from them. A stream that is not set
+/// behaves as one that has ended.
 ///
 /// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
 /// # use std::{io, process::ExitStatus, sync::Arc};
 /// # use futures::future::{BoxFuture, FutureExt};
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
 /// use process_io::{ProcessIo, Signal, transport::{Parts, Process, exit_status}};
 ///
 /// struct Remote; // a container, a channel of an SSH connection, ...
@@ -85,7 +86,9 @@ pub(crate) struct TeeParts {
 }
 
 impl Parts {
-    /// A child without any pipe.
+    /// Creates the parts of a child without any pipe.
+    ///
+    /// See [`Parts`] for an example.
     pub fn new(process: impl Process) -> Self {
         Self {
             stdin: None,
@@ -100,25 +103,91 @@ impl Parts {
         }
     }
 
-    /// Where the child's input goes. It is shut down, then dropped, when the input ends.
+    /// Sets the writer that the child's input goes to.
+    ///
+    /// It is shut down, then dropped, when the input ends.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # use std::{io, process::ExitStatus, sync::Arc};
+    /// # use futures::future::{BoxFuture, FutureExt};
+    /// # use process_io::{Signal, transport::{Process, exit_status}};
+    /// # struct Remote;
+    /// # impl Process for Remote {
+    /// #     fn wait(self: Arc<Self>) -> BoxFuture<'static, io::Result<ExitStatus>> {
+    /// #         async { Ok(exit_status(0)) }.boxed()
+    /// #     }
+    /// #     fn signal(&self, _: Signal) -> io::Result<()> { Ok(()) }
+    /// # }
+    /// use process_io::{ProcessIo, transport::Parts};
+    /// use tokio::io::{AsyncReadExt, duplex};
+    ///
+    /// let (near, mut far) = duplex(1024); // a socket, a channel, ...
+    /// let mut io = ProcessIo::from_parts(Parts::new(Remote).stdin(near));
+    /// io.send("hello").await?;
+    /// let mut received = [0; 5];
+    /// far.read_exact(&mut received).await?;
+    /// assert_eq!(&received, b"hello");
+    /// # Ok(()) }
+    /// ```
     pub fn stdin(mut self, stdin: impl AsyncWrite + Send + Unpin + 'static) -> Self {
         self.stdin = Some(WriteEnd::any(stdin));
         self
     }
 
-    /// Where the child's output comes from.
+    /// Sets the reader that the child's stdout comes from; see [`Parts`] for an example.
     pub fn stdout(mut self, stdout: impl AsyncRead + Send + Unpin + 'static) -> Self {
         self.stdout = Some(ReadEnd::any(stdout));
         self
     }
 
-    /// Where the child's messages come from.
+    /// Sets the reader that the child's stderr comes from.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # use std::{io, process::ExitStatus, sync::Arc};
+    /// # use futures::future::{BoxFuture, FutureExt};
+    /// # use process_io::{Signal, transport::{Process, exit_status}};
+    /// # struct Remote;
+    /// # impl Process for Remote {
+    /// #     fn wait(self: Arc<Self>) -> BoxFuture<'static, io::Result<ExitStatus>> {
+    /// #         async { Ok(exit_status(0)) }.boxed()
+    /// #     }
+    /// #     fn signal(&self, _: Signal) -> io::Result<()> { Ok(()) }
+    /// # }
+    /// use process_io::{ProcessIo, transport::Parts};
+    ///
+    /// let parts = Parts::new(Remote).stdout(&b"out"[..]).stderr(&b"err"[..]);
+    /// let output = ProcessIo::from_parts(parts).await?;
+    /// assert_eq!((output.stdout, output.stderr), ("out".into(), "err".into()));
+    /// # Ok(()) }
+    /// ```
     pub fn stderr(mut self, stderr: impl AsyncRead + Send + Unpin + 'static) -> Self {
         self.stderr = Some(ReadEnd::any(stderr));
         self
     }
 
-    /// What errors are to call it.
+    /// Sets the name of the child, which errors show in place of a command line.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # use std::{io, process::ExitStatus, sync::Arc};
+    /// # use futures::future::{BoxFuture, FutureExt};
+    /// # use process_io::{Signal, transport::{Process, exit_status}};
+    /// # struct Remote;
+    /// # impl Process for Remote {
+    /// #     fn wait(self: Arc<Self>) -> BoxFuture<'static, io::Result<ExitStatus>> {
+    /// #         async { Ok(exit_status(3)) }.boxed()
+    /// #     }
+    /// #     fn signal(&self, _: Signal) -> io::Result<()> { Ok(()) }
+    /// # }
+    /// use process_io::{ProcessIo, transport::Parts};
+    ///
+    /// let parts = Parts::new(Remote).name("ssh host make");
+    /// let error = ProcessIo::from_parts(parts).await?.check().unwrap_err();
+    /// assert_eq!(error.command(), Some("ssh host make"));
+    /// # Ok(()) }
+    /// ```
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.command = Some(name.into());
         self
