@@ -12,14 +12,19 @@ use crate::{
     transport::Control,
 };
 
-/// How a child is stopped: step by step, with time after each for the child and its tree to exit by themselves.
+/// The steps by which a child is stopped, each with a time for the child and its tree to exit by themselves.
 ///
-/// It ends as soon as the child has exited and nothing of its tree is running: no member of its process group, and no
-/// descendant that was there when a signal was sent to the tree. So the time is also that of a program that a shell has
-/// started, although the shell ends at the signal. Whatever the steps are, the last one is `SIGKILL` to the whole tree.
+/// It is finished as soon as the child has exited and no process of its tree is running: no member of its process
+/// group, and no descendant that existed when a signal was sent to the tree. So the time applies to a program that
+/// a shell has started too, although the shell itself ends at the signal. Whatever the steps are, the last one is
+/// `SIGKILL` to the whole tree.
 ///
-/// After `SIGHUP`, `SIGINT` and `SIGTERM` a `SIGCONT` is sent to the same processes, for one that is stopped could not act on
-/// them. A step that cannot be delivered, such as closing a stdin that is closed already, is passed over without waiting.
+/// After `SIGHUP`, `SIGINT` and `SIGTERM` a `SIGCONT` is sent to the same processes, because one that is stopped
+/// could not act on them. A step that cannot be carried out, such as closing a stdin that is closed already, is
+/// skipped without waiting.
+///
+/// It is used by [`shutdown`](crate::ProcessIo::shutdown), [`Builder::ladder`](crate::Builder::ladder) and
+/// [`Builder::on_drop`](crate::Builder::on_drop).
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,8 +42,8 @@ use crate::{
 ///
 /// # Platform-specific behavior
 ///
-/// On Linux the members of a group are told by its leader's pidfd (Linux 6.9) or by `/proc`; on macOS and FreeBSD by the system's
-/// list of processes; on Windows the Job Object tells how many are in it.
+/// On Linux the members of a group are determined by its leader's pidfd (Linux 6.9) or by `/proc`; on macOS and
+/// FreeBSD by the system's list of processes; on Windows by the number of processes in the Job Object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ladder {
     steps: Vec<(Action, Duration)>,
@@ -95,49 +100,141 @@ impl fmt::Debug for Callback {
 }
 
 impl Ladder {
-    /// No step before the last one: to be followed by [`close_stdin`](Self::close_stdin), [`send`](Self::send),
-    /// [`signal`](Self::signal), [`signal_child`](Self::signal_child), [`call`](Self::call).
+    /// Creates a ladder whose only step is the last one, `SIGKILL`.
+    ///
+    /// Steps before it are added by [`close_stdin`](Self::close_stdin), [`send`](Self::send), [`signal`](Self::signal),
+    /// [`signal_child`](Self::signal_child) and [`call`](Self::call).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::{Ladder, ProcessIo, Signal};
+    ///
+    /// let mut sleep = ProcessIo::command("sleep").arg("60").spawn()?;
+    /// let ladder = Ladder::new()
+    ///     .signal(Signal::INT, Duration::from_millis(100))
+    ///     .signal(Signal::TERM, Duration::from_secs(5));
+    /// assert!(sleep.shutdown(ladder).await?.steps.len() <= 2);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn new() -> Self {
         Self { steps: Vec::new() }
     }
 
-    /// Nothing but the last step: `SIGKILL` at once. The same as [`new`](Self::new).
+    /// Creates a ladder whose only step is the last one, `SIGKILL`. It is the same as [`new`](Self::new).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Ladder, ProcessIo, Signal, Step};
+    ///
+    /// let mut sleep = ProcessIo::command("sleep").arg("60").spawn()?;
+    /// let report = sleep.shutdown(Ladder::kill()).await?;
+    /// assert_eq!(report.ended_by(), Some(Step::Signal(Signal::KILL)));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn kill() -> Self {
         Self::new()
     }
 
-    /// Then: close the child's stdin, which sees end-of-file once it has read what was queued, and give the child and its tree
-    /// so much time. The rest of an [`input`](crate::Builder::input) is left out.
+    /// Adds a step that closes the child's stdin, and then waits up to `grace` for the child and its tree to exit.
+    ///
+    /// The child sees end-of-file once it has read what was queued. The rest of an [`input`](crate::Builder::input) is
+    /// not written.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::{Ladder, ProcessIo, Step};
+    ///
+    /// let mut cat = ProcessIo::command("cat").spawn()?;
+    /// let ladder = Ladder::new().close_stdin(Duration::from_secs(5));
+    /// assert_eq!(cat.shutdown(ladder).await?.ended_by(), Some(Step::CloseStdin));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn close_stdin(self, grace: Duration) -> Self {
         self.then(Action::CloseStdin, grace)
     }
 
-    /// Then: send `data` to the child's stdin, behind what is queued for it, and give the child and its tree so much time. The
-    /// rest of an [`input`](crate::Builder::input) is left out. As `q` for `ffmpeg`, or `exit\n` for a shell.
+    /// Adds a step that sends `data` to the child's stdin, after what is queued for it, and then waits up to `grace`
+    /// for the child and its tree to exit.
     ///
-    /// stdin stays open, unless it was to be closed after what was queued. One that is closed already is passed over: so it is
-    /// with `.await` on a [`Builder`](crate::Builder) and [`output`](crate::ProcessIo::output), which close it, and after a
-    /// [drop](crate::OnDrop::Shutdown).
+    /// It is for a program that ends at a command, as `ffmpeg` does at `q`, or a shell at `exit\n`. The rest of an
+    /// [`input`](crate::Builder::input) is not written.
+    ///
+    /// stdin stays open, unless it was to be closed after what was queued. The step is skipped if stdin is closed
+    /// already. That is so with `.await` on a [`Builder`](crate::Builder) and [`output`](crate::ProcessIo::output),
+    /// which close it, and after a [drop](crate::OnDrop::Shutdown).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::{Ladder, ProcessIo, Step};
+    ///
+    /// let mut sh = ProcessIo::command("sh").spawn()?;
+    /// let ladder = Ladder::new().send("exit\n", Duration::from_secs(5));
+    /// assert_eq!(sh.shutdown(ladder).await?.ended_by(), Some(Step::Send));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn send(self, data: impl Into<Bytes>, grace: Duration) -> Self {
         self.then(Action::Send(data.into()), grace)
     }
 
-    /// Then: send a signal to the child, its process group if it leads one, and its live descendants (see
-    /// [`signal_tree`](crate::Control::signal_tree)), and give them so much time.
+    /// Adds a step that sends a signal to the child's tree, and then waits up to `grace` for the child and its tree to
+    /// exit.
+    ///
+    /// The tree is the child, its process group if it leads one, and its live descendants, see
+    /// [`signal_tree`](crate::Control::signal_tree).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::{Ladder, ProcessIo, Signal, Step};
+    ///
+    /// let mut tree = ProcessIo::shell("sleep 60; true").spawn()?;
+    /// let ladder = Ladder::new().signal(Signal::TERM, Duration::from_secs(5));
+    /// assert_eq!(tree.shutdown(ladder).await?.ended_by(), Some(Step::Signal(Signal::TERM)));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn signal(self, signal: Signal, grace: Duration) -> Self {
         self.then(Action::Signal(signal), grace)
     }
 
-    /// Then: send a signal to the child alone, and give the child and its tree so much time.
+    /// Adds a step that sends a signal to the child alone, and then waits up to `grace` for the child and its tree to
+    /// exit.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::{Ladder, ProcessIo, Signal, Step};
+    ///
+    /// let mut sleep = ProcessIo::command("sleep").arg("60").spawn()?;
+    /// let ladder = Ladder::new().signal_child(Signal::TERM, Duration::from_secs(5));
+    /// assert_eq!(sleep.shutdown(ladder).await?.ended_by(), Some(Step::SignalChild(Signal::TERM)));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn signal_child(self, signal: Signal, grace: Duration) -> Self {
         self.then(Action::SignalChild(signal), grace)
     }
 
-    /// Then: call `ask`, and give the child and its tree so much time. An error of it is told by the
-    /// [report](crate::Taken::error), and the time after it is passed over.
+    /// Adds a step that calls `ask`, and then waits up to `grace` for the child and its tree to exit.
     ///
-    /// It is called in the task that moves the pipes, or for a child that was [dropped](crate::OnDrop::Shutdown) in a thread
-    /// without a runtime, and so must not block: what takes time can be spawned there as a task or a thread of its own.
+    /// If `ask` returns an error it is in the [report](crate::Taken::error), and the time after it is skipped.
+    ///
+    /// It is called in the task that moves the pipes, or for a child that was [dropped](crate::OnDrop::Shutdown) in a
+    /// thread without a runtime, and so must not block: what takes time can be spawned there as a task or a thread of
+    /// its own.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -183,7 +280,8 @@ impl Ladder {
 }
 
 impl Default for Ladder {
-    /// Close stdin, 1 s, `SIGTERM` to the tree, 5 s, `SIGKILL` to the tree.
+    /// Creates a ladder that closes stdin, waits 1 s, sends `SIGTERM` to the tree, waits 5 s, and sends `SIGKILL` to
+    /// the tree.
     fn default() -> Self {
         Self::new()
             .close_stdin(DEFAULT_STDIN_GRACE)
