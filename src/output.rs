@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::{report::Report, secrets::Secrets};
 
-/// What a run left: how the child ended, what it wrote, and what is worth knowing about how.
+/// The result of a run: how the child ended, what it wrote, and how long it took.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -27,21 +27,22 @@ use crate::{report::Report, secrets::Secrets};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// How the child ended. `None` only in the partial output of an error, when the child was still
-    /// running or had not been started.
+    /// How the child ended. `None` only in the partial output of an error, when the child was still running or had not
+    /// been started.
     pub status: Option<ExitStatus>,
-    /// What it wrote to standard output, within the limit.
+    /// What the child wrote to standard output, within the limit.
     pub stdout: Bytes,
-    /// What it wrote to standard error, within the limit.
+    /// What the child wrote to standard error, within the limit.
     pub stderr: Bytes,
     /// Bytes of standard output that were dropped at the limit.
     pub stdout_omitted: u64,
     /// Bytes of standard error that were dropped at the limit.
     pub stderr_omitted: u64,
-    /// Where in `stdout` bytes are missing that were dropped at the limit: at its start with
-    /// [`Overflow::KeepTail`](crate::Overflow::KeepTail), at its end with [`KeepHead`](crate::Overflow::KeepHead), between what
-    /// is kept from the start and what is kept from the end with [`KeepBoth`](crate::Overflow::KeepBoth). `None` if it is in one
-    /// piece.
+    /// Offset in `stdout` at which bytes are missing that were dropped at the limit; `None` if it is complete.
+    ///
+    /// It is at the start with [`Overflow::KeepTail`](crate::Overflow::KeepTail), at the end with
+    /// [`KeepHead`](crate::Overflow::KeepHead), and between what is kept from the start and what is kept from the end
+    /// with [`KeepBoth`](crate::Overflow::KeepBoth).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
@@ -56,25 +57,27 @@ pub struct Output {
     /// # Ok(()) }
     /// ```
     pub stdout_gap: Option<usize>,
-    /// Where in `stderr` bytes are missing, as [`stdout_gap`](Self::stdout_gap).
+    /// Offset in `stderr` at which bytes are missing, as [`stdout_gap`](Self::stdout_gap).
     pub stderr_gap: Option<usize>,
-    /// A descendant held a pipe open after the child's exit, and reading stopped before its
-    /// end-of-file, as [`Drain`](crate::Drain) says. What the child itself wrote is complete.
+    /// Whether a descendant held a pipe open after the child's exit, and reading stopped before its end-of-file, as set
+    /// by [`Drain`](crate::Drain). What the child itself wrote is complete.
     pub pipes_held: bool,
-    /// Bytes of input that the child's stdin pipe took. A child may succeed without reading all its input.
+    /// Number of bytes of input that were written to the child's stdin pipe. A child may succeed without reading all
+    /// its input.
     pub stdin_written: u64,
-    /// The run was stopped because its time was up; only in the partial output of an error.
+    /// Whether the run was stopped because its time was up; only in the partial output of an error.
     pub timed_out: bool,
-    /// From the start of the child until the run was over.
+    /// Time from the start of the child until the run was over.
     pub elapsed: Duration,
-    /// From the start of the child until the first byte of its output was received; `None` if it wrote none.
+    /// Time from the start of the child until the first byte of its output was received; `None` if it wrote none.
     pub first_byte: Option<Duration>,
-    /// What the child used, with those of its descendants that it waited for. `None` where the platform does not tell,
-    /// and while the child is running.
+    /// Resources that the child used, with those of its descendants that it waited for. `None` while the child is
+    /// running, and where the platform does not provide it.
     pub usage: Option<Usage>,
-    /// How each stage of a [`Pipeline`](crate::Pipeline) did, in order; empty for a single child.
+    /// The result of each stage of a [`Pipeline`](crate::Pipeline), in order; empty for a single child.
     pub stages: Vec<StageOutput>,
-    /// How the child was stopped, if it was: by a [`shutdown`](crate::ProcessIo::shutdown), a time-out or a cancellation.
+    /// How the child was stopped, by a [`shutdown`](crate::ProcessIo::shutdown), a time-out or a cancellation; `None`
+    /// if it was not.
     pub report: Option<Report>,
     pub(crate) command: Option<Arc<str>>,
     /// What an error is not to show of stderr.
@@ -83,44 +86,64 @@ pub struct Output {
     pub(crate) ran: Duration,
 }
 
-/// What a child used, with those of its descendants that it waited for: `getrusage(2)`.
+/// The resources that a child used, with those of its descendants that it waited for: `getrusage(2)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
-    /// Processor time in the program itself.
+    /// Processor time in user mode.
     pub user: Duration,
-    /// Processor time in the system on its behalf.
+    /// Processor time in the kernel on its behalf.
     pub system: Duration,
-    /// The most memory that one of them had resident, in bytes.
+    /// Largest resident set of any one of them, in bytes.
     ///
-    /// On Linux a child starts out with its parent's own peak in this account, for it shares the parent's memory until
-    /// its `execve(2)`. So this is `None` for a child that stayed below that: what it had itself is not known.
+    /// On Linux a child starts out with its parent's own peak in this account, because it shares the parent's memory
+    /// until its `execve(2)`. So this is `None` for a child that stayed below that: its own peak is not known.
     pub max_resident: Option<u64>,
 }
 
-/// How one stage of a pipeline did.
+/// The result of one stage of a [`Pipeline`](crate::Pipeline).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::{Command, ProcessIo};
+///
+/// let output = ProcessIo::shell("echo a; echo warning >&2").pipe(Command::new("cat")).await?;
+/// assert_eq!(output.stages[0].stderr, "warning\n");
+/// assert!(output.stages[1].status.unwrap().success());
+/// # }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StageOutput {
     /// The command line of the stage.
     pub command: Arc<str>,
-    /// How it ended. `None` only in the partial output of an error, when it was still running, or when the run was cut
-    /// short before all stages had been started.
+    /// How the stage ended. `None` only in the partial output of an error, when it was still running, or when the run
+    /// was cut short before all stages had been started.
     pub status: Option<ExitStatus>,
-    /// What it wrote to standard error, within the limit, which holds for each stage.
+    /// What the stage wrote to standard error, within the limit, which applies to each stage.
     pub stderr: Bytes,
     /// Bytes of standard error that were dropped at the limit.
     pub stderr_omitted: u64,
-    /// Where in `stderr` bytes are missing, as [`Output::stdout_gap`].
+    /// Offset in `stderr` at which bytes are missing, as [`Output::stdout_gap`].
     pub stderr_gap: Option<usize>,
-    /// What it used.
+    /// Resources that the stage used.
     pub usage: Option<Usage>,
     /// The pipeline does not fail because of it.
     pub(crate) may_fail: bool,
 }
 
 impl Usage {
-    /// For one's own [`Process`](crate::transport::Process).
+    /// Creates a `Usage`, for an implementation of [`Process`](crate::transport::Process).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use process_io::Usage;
+    ///
+    /// let usage = Usage::new(Duration::from_millis(20), Duration::from_millis(5), Some(4 << 20));
+    /// assert_eq!(usage.user + usage.system, Duration::from_millis(25));
+    /// ```
     pub fn new(user: Duration, system: Duration, max_resident: Option<u64>) -> Self {
         Self {
             user,
@@ -131,35 +154,84 @@ impl Usage {
 }
 
 impl Output {
-    /// The child ended by itself, with exit code 0.
+    /// Returns whether the child exited by itself with exit code 0.
+    ///
+    /// [`check`](Output::check) makes an error of it if it did not.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// assert!(ProcessIo::command("true").await?.success());
+    /// assert!(!ProcessIo::command("false").await?.success());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn success(&self) -> bool {
         self.status.is_some_and(|status| status.success())
     }
 
-    /// The exit code, if it ended by itself.
+    /// Returns the exit code; `None` if the child was ended by a signal, or if its [`status`](Output::status) is
+    /// `None`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// assert_eq!(ProcessIo::shell("exit 3").await?.code(), Some(3));
+    /// assert_eq!(ProcessIo::shell("kill -9 $$").await?.code(), None);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn code(&self) -> Option<i32> {
         self.status?.code()
     }
 
-    /// Standard output as text.
+    /// Returns standard output as text.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::command("echo").arg("grüezi").await?;
+    /// assert_eq!(output.stdout_str().unwrap(), "grüezi\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// If it is not UTF-8.
+    /// Returns an error if it is not UTF-8.
     pub fn stdout_str(&self) -> Result<&str, Utf8Error> {
         from_utf8(&self.stdout)
     }
 
-    /// Standard error as text.
+    /// Returns standard error as text.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::shell("echo warning >&2").await?;
+    /// assert_eq!(output.stderr_str().unwrap(), "warning\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// If it is not UTF-8.
+    /// Returns an error if it is not UTF-8.
     pub fn stderr_str(&self) -> Result<&str, Utf8Error> {
         from_utf8(&self.stderr)
     }
 
-    /// Standard output as text without the newlines at its end, `\r\n` too, as `$(...)` in a shell.
+    /// Returns standard output as text without the newlines at its end, as `$(...)` does in a shell.
+    ///
+    /// `\r\n` is removed too.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -174,7 +246,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// If it is not UTF-8.
+    /// Returns an error if it is not UTF-8.
     pub fn stdout_trimmed(&self) -> Result<&str, Utf8Error> {
         let mut text = self.stdout_str()?;
         while let Some(line) = text.strip_suffix('\n') {
@@ -183,12 +255,34 @@ impl Output {
         Ok(text)
     }
 
-    /// Standard output as text, with U+FFFD for what is not UTF-8.
+    /// Returns standard output as text, with U+FFFD in place of what is not UTF-8.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::command("printf").arg("caf\\351").await?; // Latin-1
+    /// assert_eq!(output.stdout_lossy(), "caf\u{FFFD}");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn stdout_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.stdout)
     }
 
-    /// Standard error as text, with U+FFFD for what is not UTF-8.
+    /// Returns standard error as text, with U+FFFD in place of what is not UTF-8.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::shell("printf 'caf\\351' >&2").await?; // Latin-1
+    /// assert_eq!(output.stderr_lossy(), "caf\u{FFFD}");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn stderr_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.stderr)
     }
