@@ -4,8 +4,24 @@ use std::{fmt, io, process::ExitStatus, time::Duration};
 
 use crate::signal::Signal;
 
-/// How a child was stopped: by a [`shutdown`](crate::ProcessIo::shutdown), or because its run was
-/// [cut short](crate::Builder#when-to-stop).
+/// How a child was stopped: by a [`shutdown`](crate::ProcessIo::shutdown), or because its run was [cut
+/// short](crate::Builder#when-to-stop).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use std::time::Duration;
+/// use process_io::{Ladder, ProcessIo, Signal, Step};
+///
+/// let mut sleep = ProcessIo::command("sleep").arg("60").spawn()?;
+/// let ladder = Ladder::new().signal(Signal::TERM, Duration::from_secs(5));
+/// let report = sleep.shutdown(ladder).await?;
+/// assert_eq!(report.steps[0].step, Step::Signal(Signal::TERM));
+/// assert!(!report.survivors);
+/// println!("{report}"); // signal: 15 (SIGTERM), 1.2ms after SIGTERM
+/// # }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -13,10 +29,10 @@ pub struct Report {
     pub status: ExitStatus,
     /// The steps that were taken, in order, by this shutdown or one before. Empty if the child had exited by itself.
     pub steps: Vec<Taken>,
-    /// From the first step until the end of the child and its tree.
+    /// Time from the first step until the end of the child and its tree.
     pub elapsed: Duration,
-    /// Something of the child's tree is still running although `SIGKILL` was sent to it, or refused, as what runs as another
-    /// user may be.
+    /// Whether a process of the child's tree is still running although `SIGKILL` was sent to it, or refused, as for one
+    /// that runs as another user.
     pub survivors: bool,
 }
 
@@ -24,11 +40,11 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Taken {
-    /// What was done.
+    /// What was done in it.
     pub step: Step,
-    /// How long it was waited after it: until the end of the child and its tree, or the next step.
+    /// Time until the end of the child and its tree, or until the next step.
     pub took: Duration,
-    /// Why it could not be delivered; then it was passed over.
+    /// Why the step could not be carried out; the shutdown then went to the next step without waiting.
     pub error: Option<io::ErrorKind>,
 }
 
@@ -59,7 +75,19 @@ impl Report {
         }
     }
 
-    /// The last step that was taken, after which the child and its tree had ended; `None` if none was needed.
+    /// Returns the last step that was taken, after which the child and its tree had ended; `None` if none was needed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Ladder, ProcessIo, Step};
+    ///
+    /// let mut cat = ProcessIo::command("cat").spawn()?;
+    /// let report = cat.shutdown(Ladder::default()).await?;
+    /// assert_eq!(report.ended_by(), Some(Step::CloseStdin));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn ended_by(&self) -> Option<Step> {
         self.steps.last().map(|taken| taken.step)
     }
