@@ -4,12 +4,28 @@ use super::{Error, Kind, Result};
 use crate::output::Output;
 
 impl Output {
-    /// Itself, if the child [succeeded](Output::success).
+    /// Returns the output itself if the child [succeeded](Output::success), and an error otherwise.
+    ///
+    /// In a [`Pipeline`](crate::Pipeline) it is the first stage that failed, unless that [may](crate::Stage::may_fail),
+    /// that makes it fail.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let output = ProcessIo::shell("echo 'no such host' >&2; exit 2").await?;
+    /// let error = output.check().unwrap_err();
+    /// assert_eq!(error.status().unwrap().code(), Some(2));
+    /// assert_eq!(error.stderr_tail(), b"no such host\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// Otherwise an error of the kind [`Failed`](crate::ErrorKind::Failed). It names the command, how it
-    /// ended and the end of its stderr, and carries this output.
+    /// Returns an error of the kind [`Failed`](crate::ErrorKind::Failed) if the child did not succeed. It has the
+    /// command, how the child ended and the end of its stderr, and carries this output.
     pub fn check(self) -> Result<Self> {
         if self.success() {
             return Ok(self);

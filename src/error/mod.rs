@@ -14,17 +14,29 @@ pub(crate) use kind::Kind;
 
 use crate::{limits::ERROR_TAIL, output::Output, report::Report, secrets::Secrets, signal::Signal};
 
-/// `Result` with this crate's [`Error`].
+/// A [`Result`](std::result::Result) with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in which command, and what is known of the child by then.
+/// The error of every operation of this crate.
 ///
-/// [`kind`](Error::kind) tells the cause, and a few `is_*` methods the most common ones. Where it is known the error
-/// carries the [command line](Error::command), the [exit status](Error::status), the
-/// [end of stderr](Error::stderr_tail) and, where a run was cut short, the
-/// [partial output](Error::output).
+/// [`kind`](Error::kind) returns the cause, and a few `is_*` methods test for the most common ones. Where it is
+/// known the error carries the [command line](Error::command), the [exit status](Error::status), the [end of
+/// stderr](Error::stderr_tail) and, where a run was cut short, the [partial output](Error::output).
 ///
-/// It converts into [`io::Error`] with a fitting [`io::ErrorKind`], and back without loss.
+/// It converts into [`io::Error`] with the [`io::ErrorKind`] that fits best, and back without loss.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::ProcessIo;
+///
+/// let error = ProcessIo::shell("echo 'no such host' >&2; exit 2").await?.check().unwrap_err();
+/// let text = error.to_string(); // `sh -c '...'`: failed with exit code 2 after 1.2ms; stderr: ...
+/// assert!(text.contains("exit code 2"));
+/// assert!(text.ends_with("no such host"));
+/// # }
+/// # Ok(()) }
+/// ```
 pub struct Error(Box<Inner>);
 
 #[derive(Default)]
@@ -122,74 +134,214 @@ impl Error {
         self
     }
 
-    /// The command line, quoted as for a shell; `None` where there is no command, as for a child
-    /// made of [`Parts`](crate::transport::Parts).
+    /// Returns the command line, quoted as for a shell, without [secrets](crate::Builder::secret).
+    ///
+    /// It is `None` where there is no command, as for a child that was created from [`Parts`](crate::transport::Parts)
+    /// without a [name](crate::transport::Parts::name).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// use process_io::ProcessIo;
+    ///
+    /// let error = ProcessIo::command("no-such-program").arg("a b").await.unwrap_err();
+    /// assert_eq!(error.command(), Some("no-such-program 'a b'"));
+    /// # Ok(()) }
+    /// ```
     pub fn command(&self) -> Option<&str> {
         self.0.command.as_deref()
     }
 
-    /// The command line of the stage of a [`Pipeline`](crate::Pipeline) that this is about, if it is about one.
+    /// Returns the command line of the stage of a [`Pipeline`](crate::Pipeline) that the error is about, if it is about
+    /// one.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Command, ProcessIo};
+    ///
+    /// let run = ProcessIo::command("true").pipe(Command::new("false"));
+    /// let error = run.await?.check().unwrap_err();
+    /// assert_eq!(error.command(), Some("true | false"));
+    /// assert_eq!(error.stage(), Some("false"));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn stage(&self) -> Option<&str> {
         self.0.stage.as_deref()
     }
 
-    /// How the child ended, if it had by then.
+    /// Returns how the child ended, if it had ended when the error occurred.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let error = ProcessIo::shell("exit 3").await?.check().unwrap_err();
+    /// assert_eq!(error.status().unwrap().code(), Some(3));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn status(&self) -> Option<ExitStatus> {
         self.0.status
     }
 
-    /// The last bytes (at most 4 KiB) that are known of the child's stderr. They were not consumed, unless by a call that
-    /// takes the whole output: a later read still delivers them.
+    /// Returns the end of the child's stderr, as far as it is known: at most 4 KiB.
     ///
-    /// They are as the child wrote them. `Display` and `Debug` show them without [secrets](crate::Builder::secret), with control
-    /// characters escaped but for tabs and newlines, and from the beginning of a line on, or at least of a character.
+    /// These bytes were not consumed, except by a call that takes the whole output: a later read still delivers them.
+    ///
+    /// They are as the child wrote them. `Display` and `Debug` show them without [secrets](crate::Builder::secret),
+    /// with control characters other than tabs and newlines escaped, and from the start of a line on, or at least of a
+    /// character.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let error = ProcessIo::shell("echo oops >&2; false").await?.check().unwrap_err();
+    /// assert_eq!(error.stderr_tail(), b"oops\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn stderr_tail(&self) -> &[u8] {
         let tail = &self.0.stderr_tail;
         &tail[tail.len().saturating_sub(ERROR_TAIL)..]
     }
 
-    /// What had been collected when a run was cut short. [`ProcessIo::output`](crate::ProcessIo::output),
-    /// [`expect`](crate::ProcessIo::expect) at the end of the output, and `.await` hand it over; with an error of any other call it is
-    /// a copy, and the same bytes can still be received.
+    /// Returns what had been collected when a run was cut short, or the output that [`check`](Output::check) rejected.
+    ///
+    /// [`ProcessIo::output`](crate::ProcessIo::output), [`expect`](crate::ProcessIo::expect) at the end of the output,
+    /// and `.await` hand it over. With an error of any other call it is a copy, and the same bytes can still be
+    /// received.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::ProcessIo;
+    ///
+    /// let run = ProcessIo::shell("echo so far; sleep 60; true").timeout(Duration::from_secs(1));
+    /// let error = run.await.unwrap_err();
+    /// assert_eq!(error.output().unwrap().stdout, "so far\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn output(&self) -> Option<&Output> {
         self.0.output.as_ref()
     }
 
-    /// As [`output`](Error::output), by value.
+    /// Returns the same as [`output`](Error::output), by value.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let error = ProcessIo::shell("echo result; false").await?.check().unwrap_err();
+    /// assert_eq!(error.into_output().unwrap().stdout, "result\n");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn into_output(self) -> Option<Output> {
         self.0.output
     }
 
-    /// How many bytes of the message the pipe had taken when [`send`](crate::ProcessIo::send) and its kin failed and no more of
-    /// it will be written: stdin is [broken](Error::is_broken_pipe), closed or [failed](ErrorKind::Stdin), the run is over, or
-    /// [`send_timeout`](crate::ProcessIo::send_timeout) ran out of time. `None` where the rest is still queued, and for an error
-    /// of anything else.
+    /// Returns how many bytes of a message were written to the pipe before [`send`](crate::ProcessIo::send) or a
+    /// similar call failed and no more of the message will be written.
+    ///
+    /// That is so when stdin is [broken](Error::is_broken_pipe), closed or [failed](ErrorKind::Stdin), when the run is
+    /// over, or when [`send_timeout`](crate::ProcessIo::send_timeout) ran out of time. It is `None` where the rest is
+    /// still queued, and for an error of anything else.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut cat = ProcessIo::command("cat").spawn()?;
+    /// cat.close_stdin();
+    /// let error = cat.send("too late").await.unwrap_err();
+    /// assert_eq!(error.written(), Some(0));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn written(&self) -> Option<usize> {
         self.0.written
     }
 
-    /// How the child was stopped when the run was cut short: by a time-out or a cancellation. `None` if it was not, or if its
-    /// exit status is unavailable.
+    /// Returns how the child was stopped when the run was cut short by a time-out or a cancellation.
+    ///
+    /// It is `None` if the run was not cut short, or if its exit status is unavailable.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::{ProcessIo, Signal, Step};
+    ///
+    /// let run = ProcessIo::command("sleep").arg("60").timeout(Duration::from_millis(100));
+    /// let error = run.await.unwrap_err();
+    /// assert_eq!(error.report().unwrap().ended_by(), Some(Step::Signal(Signal::KILL)));
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn report(&self) -> Option<&Report> {
         self.output()?.report.as_ref()
     }
 
-    /// The signal that the child was stopped by, in the sense of job control, when a run was cut short or the terminal
-    /// [stopped](ErrorKind::Stopped) it.
+    /// Returns the signal that the child was stopped by, in the sense of job control, when a run was cut short or the
+    /// terminal [stopped](ErrorKind::Stopped) the child.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::{ProcessIo, Signal};
+    ///
+    /// let run = ProcessIo::shell("kill -STOP $$").timeout(Duration::from_secs(1));
+    /// let error = run.await.unwrap_err();
+    /// assert_eq!(error.stopped().unwrap().to_string(), "SIGSTOP");
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn stopped(&self) -> Option<Signal> {
         self.0.stopped
     }
 
-    /// The run was cut short, and the child or something that it started could not be killed and is still running: it may be
-    /// another user's, or the system may not be able to end it now.
+    /// Returns whether the run was cut short and the child, or a process that it started, could not be killed and is
+    /// still running.
+    ///
+    /// It may run as another user, or the system may not be able to end it now.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::ProcessIo;
+    ///
+    /// let run = ProcessIo::shell("sleep 60; true").timeout(Duration::from_millis(100));
+    /// assert!(!run.await.unwrap_err().has_survivors());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn has_survivors(&self) -> bool {
         self.0.survivors
     }
 
-    /// What the cause is.
+    /// Returns the cause of the error.
     ///
-    /// Of a child that could not be started a cause is told only if it was found to be so afterwards, and else
+    /// For a child that could not be started the cause is determined after the fact. Where none was found it is
     /// [`ErrorKind::Spawn`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// use process_io::{ErrorKind, ProcessIo};
+    ///
+    /// let error = ProcessIo::command("no-such-program").await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::ProgramNotFound);
+    /// # Ok(()) }
+    /// ```
     pub fn kind(&self) -> ErrorKind {
         let source = self.0.source.as_ref();
         let is_unsupported = source.is_some_and(|e| e.kind() == io::ErrorKind::Unsupported);
@@ -205,30 +357,88 @@ impl Error {
         }
     }
 
-    /// The child could not be started: its program never ran. [`kind`](Error::kind) tells why.
+    /// Returns whether the child could not be started: its program never ran. [`kind`](Error::kind) returns why.
     ///
-    /// A run that was cancelled, or whose time was up, before its start is none of these.
+    /// It is `false` for a run that was cancelled, or whose time was up, before its start.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// use process_io::ProcessIo;
+    ///
+    /// let error = ProcessIo::command("no-such-program").spawn().unwrap_err();
+    /// assert!(error.is_spawn());
+    /// # Ok(()) }
+    /// ```
     pub fn is_spawn(&self) -> bool {
         self.0.kind.is_spawn()
     }
 
-    /// [`ErrorKind::Timeout`]: time ran out, that of the call or that of the run.
+    /// Returns whether a time-out of the call or of the run elapsed: [`ErrorKind::Timeout`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use std::time::Duration;
+    /// use process_io::ProcessIo;
+    ///
+    /// let run = ProcessIo::command("sleep").arg("60").timeout(Duration::from_millis(100));
+    /// assert!(run.await.unwrap_err().is_timeout());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn is_timeout(&self) -> bool {
         self.kind() == ErrorKind::Timeout
     }
 
-    /// [`ErrorKind::Cancelled`]: the run was [cancelled](crate::Builder::cancel_on).
+    /// Returns whether the run was [cancelled](crate::Builder::cancel_on): [`ErrorKind::Cancelled`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{CancellationToken, ProcessIo};
+    ///
+    /// let token = CancellationToken::new();
+    /// token.cancel();
+    /// let error = ProcessIo::command("sleep").arg("60").cancel_on(token).await.unwrap_err();
+    /// assert!(error.is_cancelled());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.kind() == ErrorKind::Cancelled
     }
 
-    /// [`ErrorKind::Limit`] or [`ErrorKind::LongLine`]: a stream reached its limit, or a line its own.
+    /// Returns whether a stream or a line reached its limit: [`ErrorKind::Limit`] or [`ErrorKind::LongLine`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Limits, Overflow, ProcessIo};
+    ///
+    /// let limits = Limits::default().stdout(1024, Overflow::Fail);
+    /// assert!(ProcessIo::command("yes").limits(limits).await.unwrap_err().is_limit());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn is_limit(&self) -> bool {
         matches!(self.kind(), ErrorKind::Limit | ErrorKind::LongLine)
     }
 
-    /// [`ErrorKind::BrokenPipe`] or [`ErrorKind::StdinClosed`]: the child cannot take input any more, because it closed its stdin
-    /// or ended, or we closed it.
+    /// Returns whether the child accepts no more input: [`ErrorKind::BrokenPipe`] or [`ErrorKind::StdinClosed`].
+    ///
+    /// The child closed its stdin or ended, or stdin was closed by this process.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::ProcessIo;
+    ///
+    /// let mut child = ProcessIo::command("true").spawn()?;
+    /// child.wait().await?;
+    /// assert!(child.send("hello").await.unwrap_err().is_broken_pipe());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self.kind(), ErrorKind::BrokenPipe | ErrorKind::StdinClosed)
     }
