@@ -4,21 +4,23 @@ use std::time::Duration;
 
 use crate::event::Source;
 
-/// Most bytes of stdout kept unread by default: 64 MiB.
+/// Default [limit](Limits) of unread bytes of stdout: 64 MiB.
 pub const DEFAULT_STDOUT_LIMIT: usize = 64 << 20;
-/// Most bytes of stderr kept unread by default: 16 MiB.
+/// Default [limit](Limits) of unread bytes of stderr: 16 MiB.
 pub const DEFAULT_STDERR_LIMIT: usize = 16 << 20;
-/// After the child's exit: how long a pipe that a descendant holds may be silent. 200 ms.
+/// Default `idle` of [`Drain::Linger`], the longest silence of a pipe that a descendant holds after the child's
+/// exit: 200 ms.
 pub const DEFAULT_DRAIN_IDLE: Duration = Duration::from_millis(200);
-/// After the child's exit: how long a pipe that a descendant holds is read at all. 5 s.
+/// Default `cap` of [`Drain::Linger`], the longest time for which such a pipe is read after the child's exit: 5 s.
 pub const DEFAULT_DRAIN_CAP: Duration = Duration::from_secs(5);
 
-/// How long a child has by default to exit after its stdin was closed, see [`Ladder`](crate::Ladder). 1 s.
+/// Default time for a child to exit after its stdin was closed, see [`Ladder`](crate::Ladder): 1 s.
 pub const DEFAULT_STDIN_GRACE: Duration = Duration::from_secs(1);
-/// How long a child has by default to exit after `SIGTERM`, see [`Ladder`](crate::Ladder). 5 s.
+/// Default time for a child to exit after `SIGTERM`, see [`Ladder`](crate::Ladder): 5 s.
 pub const DEFAULT_TERM_GRACE: Duration = Duration::from_secs(5);
 
-/// Most bytes that all the pipes of this process which were made larger have together by default: 16 MiB.
+/// Default total capacity of those pipes of this process that were made larger, see
+/// [`set_pipe_budget`](crate::set_pipe_budget): 16 MiB.
 pub const DEFAULT_PIPE_BUDGET: usize = 16 << 20;
 
 /// How long it is waited for a child that was killed: 10 s. Only one that the system cannot end now, or one of another
@@ -72,25 +74,24 @@ pub(crate) const ERROR_TAIL: usize = 4 << 10;
 /// What happens to unread output when it reaches its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Overflow {
-    /// Stop reading: the child waits until something is taken (back-pressure). A call that waits for
-    /// something else meanwhile can then wait for ever.
+    /// Stop reading: the child waits until output is taken (back-pressure). A call that meanwhile waits for something
+    /// else can then wait forever.
     Block,
-    /// The call that moves the pipes fails with an error for which
-    /// [`is_limit`](crate::Error::is_limit) holds. Nothing is lost: what was kept can still be read, and
-    /// that makes room again.
+    /// The call that moves the pipes fails with an error for which [`is_limit`](crate::Error::is_limit) holds. No
+    /// output is lost: what was kept can still be read, which makes room again.
     Fail,
-    /// Keep the first bytes, drop and count the rest.
+    /// Keep the first bytes; drop and count the rest.
     KeepHead,
-    /// Keep the last bytes, drop and count what came before.
+    /// Keep the last bytes; drop and count those before.
     KeepTail,
-    /// Keep half of the limit from the start and half from the end, drop and count the middle.
+    /// Keep half of the limit from the start and half from the end; drop and count the middle.
     KeepBoth,
 }
 
-/// How many unread bytes of one stream are kept, and what happens then.
+/// How many unread bytes of one stream are kept, and what happens to more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limit {
-    /// Bytes kept. The buffer that holds them may be up to twice as large.
+    /// Most bytes that are kept. The buffer that holds them may be up to twice as large.
     pub bytes: usize,
     /// What happens to more.
     pub overflow: Overflow,
@@ -109,10 +110,10 @@ impl Limit {
     }
 }
 
-/// The [`Limit`] of each stream.
+/// The [`Limit`] of each output stream.
 ///
-/// They bound what is *kept*: output that was received but not yet taken by the caller. A reader that
-/// takes each piece as it comes never meets them.
+/// They bound what is *kept*: output that was received but not yet taken by the caller. A reader that takes each
+/// piece as it comes never reaches them. They are set by [`Builder::limits`](crate::Builder::limits).
 ///
 /// ```
 /// use process_io::{Limits, Overflow};
@@ -145,19 +146,50 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Sets how much of stdout is kept.
+    /// Sets how many bytes of stdout are kept, and what happens to more.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Limits, Overflow, ProcessIo};
+    ///
+    /// let limits = Limits::default().stdout(1024, Overflow::Fail);
+    /// let error = ProcessIo::shell("yes").limits(limits).await.unwrap_err();
+    /// assert!(error.is_limit());
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn stdout(mut self, bytes: usize, overflow: Overflow) -> Self {
         self.stdout = Limit { bytes, overflow };
         self
     }
 
-    /// Sets how much of stderr is kept.
+    /// Sets how many bytes of stderr are kept, and what happens to more.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+    /// # if cfg!(unix) {
+    /// use process_io::{Limits, Overflow, ProcessIo};
+    ///
+    /// let limits = Limits::default().stderr(6, Overflow::KeepHead);
+    /// let output = ProcessIo::shell("echo first >&2; echo second >&2").limits(limits).await?;
+    /// assert_eq!(output.stderr, "first\n");
+    /// assert_eq!(output.stderr_omitted, 7);
+    /// # }
+    /// # Ok(()) }
+    /// ```
     pub fn stderr(mut self, bytes: usize, overflow: Overflow) -> Self {
         self.stderr = Limit { bytes, overflow };
         self
     }
 
-    /// The limit of one stream.
+    /// Returns the limit of one stream.
+    ///
+    /// ```
+    /// use process_io::{DEFAULT_STDERR_LIMIT, Limits, Source};
+    ///
+    /// assert_eq!(Limits::default().get(Source::Stderr).bytes, DEFAULT_STDERR_LIMIT);
+    /// ```
     pub fn get(&self, source: Source) -> Limit {
         match source {
             Source::Stdout => self.stdout,
@@ -166,27 +198,40 @@ impl Limits {
     }
 }
 
-/// How long to read on when the child has exited but a pipe stays open, because a descendant of the
-/// child holds it.
+/// How long output is read after the child's exit while a pipe stays open, because a descendant of the child holds
+/// it.
 ///
-/// Whatever the child itself wrote is always delivered first: it is in the pipe when the child has
-/// exited. This is about what comes after that.
+/// What the child itself wrote is always delivered first: it is in the pipe when the child has exited. This is
+/// about what comes after that. It is set by [`Builder::drain`](crate::Builder::drain).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {
+/// # if cfg!(unix) {
+/// use process_io::{Drain, ProcessIo};
+///
+/// let run = ProcessIo::shell("(sleep 0.5; echo late) & echo early");
+/// let output = run.drain(Drain::UntilEof).await?;
+/// assert_eq!(output.stdout, "early\nlate\n");
+/// assert!(!output.pipes_held);
+/// # }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Drain {
-    /// Until end-of-file, however long the descendants live.
+    /// Read until end-of-file, however long the descendants live.
     UntilEof,
-    /// While data still comes: until the pipes have been silent for `idle`, and never longer than `cap`
-    /// after the exit was seen.
+    /// Read while data still comes: until the pipes have been silent for `idle`, and never longer than `cap` after the
+    /// exit was seen.
     Linger {
         /// Longest silence.
         idle: Duration,
         /// Longest time in all.
         cap: Duration,
     },
-    /// Not at all: what is in the pipes at the exit, and no more.
+    /// Read what is in the pipes at the exit, and no more.
     ///
-    /// On Unix any child that another thread is just starting holds all our pipes for a moment, until its
-    /// `execve(2)`. With this, such a moment can look like a pipe that is held.
+    /// On Unix any child that another thread is starting holds all pipes of this process for a moment, until its
+    /// `execve(2)`. With this variant, such a moment can look like a pipe that a descendant holds.
     Immediate,
 }
 

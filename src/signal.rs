@@ -2,10 +2,10 @@
 
 use std::{error, fmt};
 
-/// A signal, named as POSIX does.
+/// A signal, named as in POSIX.
 ///
-/// Constants that exist on Unix only are those of POSIX; the numbers are this platform's. It is shown by its name, and made of one
-/// by [`parse`](str::parse):
+/// The numbers are those of this platform. Constants for signals that exist on Unix only are those of POSIX. A
+/// signal is displayed by its name, and parsed from one by [`parse`](str::parse):
 ///
 /// ```
 /// use process_io::Signal;
@@ -15,30 +15,47 @@ use std::{error, fmt};
 /// assert_eq!("15".parse(), Ok(Signal::TERM));
 /// ```
 ///
-/// On Windows there are no signals. [`Signal::KILL`] ends the process there; [`Signal::TERM`] is a Ctrl-Break to the child
-/// and all that is in its group of the console, and an error where it has no console in common with us or leads no
-/// [group](crate::Builder::process_group). Any other is an error.
+/// # Platform-specific behavior
+///
+/// Windows has no signals. There [`Signal::KILL`] ends the process; [`Signal::TERM`] is a Ctrl-Break to the child
+/// and all that is in its group of the console, and an error where it shares no console with this process or leads
+/// no [group](crate::Builder::process_group). Any other is an error.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Signal(i32);
 
 impl Signal {
-    /// The terminal hung up; many daemons read their configuration again.
+    /// Hangup of the terminal; many daemons reload their configuration.
     pub const HUP: Self = Self(1);
-    /// Interrupt, what Ctrl-C sends.
+    /// Interrupt, which Ctrl-C sends.
     pub const INT: Self = Self(2);
-    /// Quit, what Ctrl-\ sends.
+    /// Quit, which Ctrl-\ sends.
     pub const QUIT: Self = Self(3);
-    /// Kill: cannot be caught or ignored.
+    /// Kill, which cannot be caught or ignored.
     pub const KILL: Self = Self(9);
-    /// Terminate: a polite request to end.
+    /// Terminate, the usual request to end.
     pub const TERM: Self = Self(15);
 
-    /// A signal by its number on this platform, such as `libc::SIGUSR1`.
+    /// Creates a signal from its number on this platform, such as `libc::SIGUSR1`.
+    ///
+    /// The number is not checked. Sending one that is no signal is an error, see
+    /// [`Control::signal`](crate::Control::signal).
+    ///
+    /// ```
+    /// use process_io::Signal;
+    ///
+    /// assert_eq!(Signal::from_raw(15), Signal::TERM);
+    /// ```
     pub const fn from_raw(number: i32) -> Self {
         Self(number)
     }
 
-    /// The number on this platform.
+    /// Returns the number on this platform.
+    ///
+    /// ```
+    /// use process_io::Signal;
+    ///
+    /// assert_eq!(Signal::KILL.as_raw(), 9);
+    /// ```
     pub const fn as_raw(self) -> i32 {
         self.0
     }
@@ -51,7 +68,7 @@ impl fmt::Debug for Signal {
     }
 }
 
-/// A text is neither the name of a [`Signal`] of this platform nor a number.
+/// The error of a text that is neither the name of a [`Signal`] of this platform nor a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseSignalError(pub(crate) ());
 
