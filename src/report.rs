@@ -94,7 +94,7 @@ impl Report {
 }
 
 impl fmt::Display for Report {
-    /// As in `exit status: 0, 12.3ms after SIGTERM`.
+    /// Formats the report as `exit status: 0, 12.3ms after SIGTERM`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status)?;
         match self.steps.last() {

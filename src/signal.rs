@@ -61,7 +61,7 @@ impl Signal {
     }
 }
 
-/// As [`Display`](fmt::Display): the numbers differ by platform.
+/// Formats the signal as [`Display`](fmt::Display) does, because the numbers differ by platform.
 impl fmt::Debug for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

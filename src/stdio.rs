@@ -28,7 +28,7 @@ use crate::limits::OUTBOX_HIGH_WATER;
 /// # Ok(()) }
 /// ```
 ///
-/// # What a descriptor brings along
+/// # Shared descriptors
 ///
 /// With [`Inherit`](Redirect::Inherit) and [`Descriptor`](Redirect::Descriptor) the child and this process share
 /// one open file description (`open(2)`), as with [`std::process::Stdio`], and on Unix all that belongs to it:
@@ -65,7 +65,7 @@ pub enum Redirect {
     /// A child that is to read from the terminal must not be in a process group of its own, or the system stops it: see
     /// [`process_group`](crate::Builder::process_group).
     ///
-    /// What is [said of files](Redirect#what-a-descriptor-brings-along) holds for it too. If the stream of this process
+    /// The section on [shared descriptors](Redirect#shared-descriptors) applies to it too. If the stream of this process
     /// is closed, so is the child's.
     Inherit,
     /// A file, a pipe or a socket (a [`File`] owns any descriptor), used by the child directly, from and at the

@@ -113,7 +113,8 @@ fn ending(status: ExitStatus) -> String {
     }
 }
 
-/// As [`Display`](fmt::Display), which is what `fn main() -> Result<()>` shows; `{:#?}` shows the fields.
+/// Formats the error as [`Display`](fmt::Display) does, because `fn main() -> Result<()>` shows it this way; `{:#?}` shows the
+/// fields.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // `main` shows errors by `Debug`.

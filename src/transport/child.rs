@@ -34,7 +34,7 @@ use crate::{signal::Signal, sys};
 /// # Ok(()) }
 /// ```
 ///
-/// # What is missing
+/// # Limitations
 ///
 /// Of such a child only its process is known, and it is tokio that reaps it. Compared with one that this crate has
 /// started:
