@@ -90,8 +90,7 @@ impl ProcessIo {
 
     /// Moves all that comes from `source` to a file, a pipe or a socket of this machine, and returns the number of bytes.
     ///
-    /// As [`copy_to`](Self::copy_to), but on Linux the bytes are not copied through this process (`splice(2)`) where the system supports
-    /// and permits that; elsewhere they are copied.
+    /// As [`copy_to`](Self::copy_to), but on Linux the bytes are not copied through this process.
     ///
     /// A pipe or a socket should be non-blocking, as tokio's are: a blocking one blocks the thread while it is full. The position of
     /// `to`, if it has one, is advanced.
@@ -117,6 +116,10 @@ impl ProcessIo {
     /// # Cancel safety
     ///
     /// As [`copy_to`](Self::copy_to).
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Linux it uses `splice(2)` where the system supports and permits that. Elsewhere the bytes are copied.
     pub async fn splice_to(&mut self, source: Source, to: BorrowedDescriptor<'_>) -> Result<u64> {
         splice_to(self, source, to).await
     }

@@ -385,10 +385,10 @@ impl ProcessIo {
     /// use process_io::{ProcessIo, Source};
     ///
     /// let mut sh = ProcessIo::command("sh").spawn()?;
-    /// sh.send_line("printf one; sleep 0.1; printf two").await?;
+    /// sh.send_line("echo one; echo two").await?;
     /// let [quiet, limit] = [1, 10].map(Duration::from_secs);
     /// let answer = sh.recv_until_quiet(Source::Stdout, quiet, limit).await?;
-    /// assert_eq!(answer.data().unwrap(), "onetwo");
+    /// assert_eq!(answer.data().unwrap(), "one\ntwo\n");
     /// # }
     /// # Ok(()) }
     /// ```

@@ -280,7 +280,7 @@ impl ProcessIo {
     /// # if cfg!(unix) {
     /// use process_io::{Drain, ProcessIo};
     ///
-    /// let mut io = ProcessIo::shell("sleep 60 & echo done").spawn()?;
+    /// let mut io = ProcessIo::shell("sleep 60 & echo done").kill_leftovers(true).spawn()?;
     /// io.set_drain(Drain::Immediate);
     /// assert_eq!(io.output().await?.stdout, "done\n");
     /// assert!(io.pipes_held());
@@ -314,7 +314,7 @@ impl ProcessIo {
         self.pump.guard.control.try_wait()
     }
 
-    /// Sends a signal to the child alone; see [`Control::signal`].
+    /// Sends a signal to the child alone; see [`Control::signal`]. If the child has exited, it sends nothing and succeeds.
     ///
     /// [`Control::signal_tree`] sends it to the child's descendants too.
     ///
@@ -323,7 +323,7 @@ impl ProcessIo {
     /// # if cfg!(unix) {
     /// use process_io::{ProcessIo, Signal, Source};
     ///
-    /// let mut io = ProcessIo::shell("trap 'echo reloaded' HUP; echo ready; read line").spawn()?;
+    /// let mut io = ProcessIo::shell("trap 'echo reloaded' HUP; sleep 60 & echo ready; wait; wait").spawn()?;
     /// assert_eq!(io.recv(Source::Stdout).await?.data().unwrap(), "ready\n");
     /// io.signal(Signal::HUP)?;
     /// assert_eq!(io.recv(Source::Stdout).await?.data().unwrap(), "reloaded\n");
@@ -342,7 +342,7 @@ impl ProcessIo {
         self.pump.guard.control.signal(signal)
     }
 
-    /// Sends `SIGTERM` to the child alone.
+    /// Sends `SIGTERM` to the child alone; see [`Control::signal`].
     ///
     /// [`shutdown`](Self::shutdown) sends it to the child's tree, waits for the end, and kills what does not end.
     ///
@@ -361,11 +361,15 @@ impl ProcessIo {
     /// # Errors
     ///
     /// As [`Control::signal`].
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Windows it sends a Ctrl-Break to the child and to all processes of its console group, see [`Signal`].
     pub fn terminate(&self) -> Result<()> {
         self.signal(Signal::TERM)
     }
 
-    /// Sends `SIGKILL` to the child alone.
+    /// Sends `SIGKILL` to the child alone; see [`Control::signal`].
     ///
     /// [`Control::kill_tree`] kills its descendants too, as dropping the handle does. This does not wait for the end:
     /// [`wait`](Self::wait) does.
@@ -385,6 +389,10 @@ impl ProcessIo {
     /// # Errors
     ///
     /// As [`Control::signal`].
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// On Windows it ends the process.
     pub fn kill(&self) -> Result<()> {
         self.signal(Signal::KILL)
     }

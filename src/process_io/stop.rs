@@ -152,7 +152,7 @@ impl ProcessIo {
     /// use std::time::Duration;
     /// use process_io::{Ladder, ProcessIo, Signal, Source, Step};
     ///
-    /// let mut io = ProcessIo::shell("trap 'exit 0' TERM; echo ready; read line").spawn()?;
+    /// let mut io = ProcessIo::shell("trap 'exit 0' TERM; sleep 60 & echo ready; wait").spawn()?;
     /// assert_eq!(io.recv(Source::Stdout).await?.data().unwrap(), "ready\n");
     /// io.set_ladder(Ladder::new().signal(Signal::TERM, Duration::from_secs(10)));
     /// io.set_timeout(Duration::ZERO);
