@@ -92,8 +92,7 @@ impl ProcessIo {
     ///
     /// As [`copy_to`](Self::copy_to), but on Linux the bytes are not copied through this process.
     ///
-    /// A pipe or a socket should be non-blocking, as tokio's are: a blocking one blocks the thread while it is full. The position of
-    /// `to`, if it has one, is advanced.
+    /// A pipe or a socket should be non-blocking, as tokio's are. The position of `to`, if it has one, is advanced.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -120,6 +119,9 @@ impl ProcessIo {
     /// # Platform-specific behavior
     ///
     /// On Linux it uses `splice(2)` where the system supports and permits that. Elsewhere the bytes are copied.
+    ///
+    /// On Unix a pipe or a socket that is blocking can block the thread while it is full, and a regular file is written on this
+    /// thread. On Windows tokio's pool for blocking work writes.
     pub async fn splice_to(&mut self, source: Source, to: BorrowedDescriptor<'_>) -> Result<u64> {
         splice_to(self, source, to).await
     }
