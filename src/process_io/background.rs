@@ -143,7 +143,7 @@ impl Background {
     ///
     /// `act` is for methods that do not wait: [`recv_nowait`](ProcessIo::recv_nowait),
     /// [`pending`](ProcessIo::pending), [`send_nowait`](ProcessIo::send_nowait), [`set_limits`](ProcessIo::set_limits), ...
-    /// No pipe is read or written until it returns.
+    /// No pipe is read or written until it returns. It must not put another handle in its place, whose pipes would not move.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> process_io::Result<()> {

@@ -102,3 +102,33 @@ async fn the_other_stream_moves() {
     assert_eq!(data(within(io.recv_exact(OUT, 5)).await), pattern(5));
     assert_eq!(within(io.output()).await.unwrap().stderr.len(), 1_000_000);
 }
+
+/// Where something was dropped in between no message is made of what is on both sides.
+#[tokio::test]
+async fn a_message_does_not_span_a_gap() {
+    let (parts, mut child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    io.set_limits(Limits::default().stdout(20, Overflow::KeepBoth));
+    let all = [[b'a'; 10], [b'b'; 10], [b'b'; 10], [b'c'; 10]].concat();
+    child.stdout.write_all(&all).await.unwrap();
+    child.exit(0);
+    within(io.wait()).await.unwrap();
+    assert_eq!(data(within(io.recv_exact(OUT, 3)).await), b"aaa");
+    assert!(within(io.recv_exact(OUT, 8)).await.unwrap_err().is_limit());
+    assert_eq!(data(within(io.recv_max(OUT, 100)).await), b"aaaaaaa");
+    assert_eq!(data(within(io.recv_exact(OUT, 10)).await), b"cccccccccc");
+    assert_eq!(within(io.recv_exact(OUT, 1)).await.unwrap(), Recv::Eof);
+}
+
+/// Nor is it told wrong where that was.
+#[tokio::test]
+async fn a_gap_stays_where_it_is() {
+    let (parts, mut child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    io.set_limits(Limits::default().stdout(20, Overflow::KeepBoth));
+    child.stdout.write_all(&[b'x'; 40]).await.unwrap();
+    child.exit(0);
+    within(io.wait()).await.unwrap();
+    within(io.recv_exact(OUT, 3)).await.unwrap();
+    assert_eq!(within(io.output()).await.unwrap().stdout_gap, Some(7));
+}

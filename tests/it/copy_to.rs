@@ -247,3 +247,61 @@ async fn of_both_a_cut_is_told() {
         .unwrap_err();
     assert!(error.is_timeout(), "{error}");
 }
+
+/// Neither what is read nor what is written to counts in tokio's budget.
+#[tokio::test]
+async fn what_never_has_to_wait_lets_others_run() {
+    let endless = || {
+        process_io::transport::Parts::new(Lives)
+            .stdout(tokio::io::repeat(1))
+            .stderr(tokio::io::repeat(2))
+    };
+    let mut io = ProcessIo::from_parts(endless());
+    let mut nowhere = sink();
+    let copied = io.copy_to(Source::Stdout, &mut nowhere);
+    let copied = tokio::time::timeout(Duration::from_millis(20), copied);
+    assert!(within(copied).await.is_err());
+    // And both have their turns.
+    let mut io = ProcessIo::from_parts(endless());
+    let mut counts = [Count(0), Count(0)];
+    let [out, err] = &mut counts;
+    let copied = tokio::time::timeout(Duration::from_millis(20), io.copy_both_to(out, err));
+    assert!(within(copied).await.is_err());
+    let [out, err] = counts.map(|count| count.0);
+    assert!(out < err * 4 && err < out * 4, "{out} {err}");
+}
+
+struct Lives;
+
+impl process_io::transport::Process for Lives {
+    fn wait(
+        self: std::sync::Arc<Self>,
+    ) -> futures::future::BoxFuture<'static, io::Result<std::process::ExitStatus>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn signal(&self, _: process_io::Signal) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Count(usize);
+
+impl AsyncWrite for Count {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0 += data.len();
+        Poll::Ready(Ok(data.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use process_io::{
     Exchange, Limits, Overflow, ProcessIo, Recv, Source,
     transport::memory::{self, PIPE_CAPACITY},
@@ -243,4 +244,28 @@ async fn until_the_child_has_answered() {
     );
     assert!(start.elapsed() >= LATE);
     drop(child);
+}
+
+/// What came before the message is no answer to it, and is not lost.
+#[tokio::test(start_paused = true)]
+async fn until_an_answer_that_comes_after_the_message() {
+    let (parts, mut child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    child.stdout.write_all(b"banner\n").await.unwrap();
+    assert_eq!(
+        io.recv_max(Source::Stdout, 0).await.unwrap(),
+        process_io::Recv::Empty
+    );
+    while io.pending(Source::Stdout).is_empty() {
+        assert!(io.wait().now_or_never().is_none());
+    }
+    let answers = tokio::spawn(async move {
+        child.stdin.read_exact(&mut [0]).await.unwrap();
+        tokio::time::sleep(QUIET * 2).await;
+        child.stdout.write_all(b"answer\n").await.unwrap();
+        child
+    });
+    let answer = io.exchange_until_quiet("?", QUIET, LATE).await.unwrap();
+    assert_eq!(answer.stdout, "banner\nanswer\n");
+    drop(answers.await.unwrap());
 }

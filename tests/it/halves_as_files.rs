@@ -71,3 +71,15 @@ async fn a_child_that_takes_no_more_is_a_broken_pipe() {
     let error = error.downcast::<Error>().unwrap();
     assert_eq!(error.status().unwrap().code(), Some(3));
 }
+
+/// A system takes only so many slices at once.
+#[tokio::test]
+async fn many_empty_slices_before_the_first_byte() {
+    let (mut send, mut recv) = ProcessIo::spawn(child(&["cat"])).unwrap().into_split();
+    let mut slices = vec![std::io::IoSlice::new(b""); 3000];
+    slices.push(std::io::IoSlice::new(b"data"));
+    assert_eq!(within(send.write_vectored(&slices)).await.unwrap(), 4);
+    let mut got = [0; 4];
+    within(recv.read_exact(&mut got)).await.unwrap();
+    assert_eq!(&got, b"data");
+}

@@ -209,3 +209,44 @@ async fn a_half_that_is_dropped_closes_stdin_within_the_runtime() {
     let closed = tokio::task::spawn_blocking(move || is_closed.recv());
     within(closed).await.unwrap().unwrap();
 }
+
+/// Room that is made without waiting lets the child go on.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_end_of_stdin_is_waited_for_by_a_task_that_was_held_up() {
+    const LIMIT: usize = 100_000;
+    let mut io = ProcessIo::builder(crate::support::sh(
+        "head -c 175000 /dev/zero; exec <&-; sleep 300; true",
+    ))
+    .limits(Limits::default().stdout(LIMIT, Overflow::Block))
+    .pipe_capacity(65_536)
+    .spawn()
+    .unwrap();
+    crate::support::eventually("it is held back", || {
+        assert!(io.stdin_closed().now_or_never().is_none());
+        io.pending(Source::Stdout).len() >= LIMIT
+    })
+    .await;
+    let (mut send, mut recv) = io.into_split();
+    let waits = tokio::spawn(async move { send.stdin_closed().await });
+    settle().await;
+    assert!(!recv.recv_nowait(Source::Stdout).unwrap().is_empty());
+    within(waits).await.unwrap().unwrap();
+}
+
+/// With the last of its outputs closed the run is over.
+#[tokio::test]
+async fn outputs_that_are_closed_are_told_to_who_sends() {
+    let (parts, child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    io.set_drain(process_io::Drain::UntilEof);
+    let (mut send, mut recv) = io.into_split();
+    let sends = tokio::spawn(async move { send.send(vec![0; memory::PIPE_CAPACITY + 1]).await });
+    let held = child.exit_holding(0);
+    settle().await;
+    for source in [Source::Stdout, Source::Stderr] {
+        recv.close_output(source);
+    }
+    assert!(within(sends).await.unwrap().unwrap_err().is_broken_pipe());
+    drop(held);
+}

@@ -540,3 +540,51 @@ async fn a_longest_line_of_nothing_is_one_byte() {
     .unwrap();
     assert_eq!(lines, ["a", "b"]);
 }
+
+/// What gives nothing changes nothing, amid a `\r\n` or a line that is cut.
+#[tokio::test]
+async fn a_call_that_finds_nothing_does_not_disturb_the_lines() {
+    use process_io::{Recv, transport::memory};
+    use tokio::io::AsyncWriteExt;
+    let out = Source::Stdout;
+    for way in 0..3 {
+        for (options, start, rest) in [
+            (
+                LineOptions::default().terminator(Terminator::CarriageReturn),
+                "one\r",
+                "\ntwo\r",
+            ),
+            (
+                LineOptions::default().max_line_length(3, LongLine::Cut),
+                "oneoneone",
+                "one\ntwo\n",
+            ),
+        ] {
+            let (parts, mut child) = memory::child();
+            let mut io = ProcessIo::from_parts(parts);
+            io.set_line_options(options);
+            within(child.stdout.write_all(start.as_bytes()))
+                .await
+                .unwrap();
+            assert_eq!(within(io.recv_line(out)).await.unwrap().unwrap(), "one");
+            // What is known to belong to that is taken away.
+            assert!(io.recv_line(out).now_or_never().is_none());
+            match way {
+                0 => assert_eq!(io.recv_nowait(out).unwrap(), Recv::Empty),
+                1 => drop(io.bytes(out).next().now_or_never()),
+                _ => drop(
+                    io.copy_to(Source::Stderr, &mut tokio::io::sink())
+                        .now_or_never(),
+                ),
+            }
+            within(child.stdout.write_all(rest.as_bytes()))
+                .await
+                .unwrap();
+            assert_eq!(
+                within(io.recv_line(out)).await.unwrap().unwrap(),
+                "two",
+                "{way} {options:?}"
+            );
+        }
+    }
+}
