@@ -145,7 +145,7 @@ pub(super) enum Step {
     Moved,
 }
 
-/// The way out of the child.
+/// Reads one of the child's streams.
 pub(crate) struct Reader {
     /// Gone at end-of-file.
     end: Option<ReadEnd>,

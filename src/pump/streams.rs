@@ -44,7 +44,7 @@ pub(super) struct Stage {
     pub(super) stderr: Reader,
     process: Arc<dyn Process>,
     command: Arc<str>,
-    /// What it writes for the next one, if that comes by here.
+    /// Its output for the next stage, if that is copied.
     tee: Option<Tee>,
     may_fail: bool,
 }

@@ -18,7 +18,7 @@ use crate::{
     transport::{WriteEnd, no_pipe},
 };
 
-/// The way into the child.
+/// Writes the child's input.
 pub(crate) struct Writer {
     /// Gone once stdin is closed, from either side.
     end: Option<WriteEnd>,
@@ -100,7 +100,7 @@ impl Writer {
         }
     }
 
-    /// Our end, for somebody else to write to: stdin is closed here then.
+    /// Our end, to be written to from elsewhere: stdin is closed here then.
     pub(crate) fn take_end(&mut self) -> io::Result<OwnedDescriptor> {
         let end = self.end.as_ref().ok_or_else(no_pipe)?;
         if self.closing || !self.outbox.is_empty() {

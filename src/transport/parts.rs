@@ -72,7 +72,7 @@ pub(crate) struct StageParts {
     pub(crate) stderr: Option<ReadEnd>,
     pub(crate) process: Arc<dyn Process>,
     pub(crate) command: Arc<str>,
-    /// What it writes for the next stage comes by here.
+    /// Its output for the next stage, if that is copied.
     pub(crate) tee: Option<TeeParts>,
     /// The pipeline does not fail because of it.
     pub(crate) may_fail: bool,

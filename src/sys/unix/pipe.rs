@@ -174,7 +174,7 @@ impl PipeReader {
         self.fd.get_ref().as_fd()
     }
 
-    /// The same end for somebody else. What that has beyond its first size is not counted against the budget any more.
+    /// The same end in blocking mode. What that has beyond its first size is not counted against the budget any more.
     pub(crate) fn to_blocking(&self) -> io::Result<OwnedDescriptor> {
         to_blocking(self.fd.get_ref())
     }
@@ -271,7 +271,7 @@ impl PipeWriter {
         self.fd.get_ref().as_fd()
     }
 
-    /// The same end for somebody else. What that has beyond its first size is not counted against the budget any more.
+    /// The same end in blocking mode. What that has beyond its first size is not counted against the budget any more.
     pub(crate) fn to_blocking(&self) -> io::Result<OwnedDescriptor> {
         to_blocking(self.fd.get_ref())
     }
