@@ -409,8 +409,10 @@ pub(crate) async fn late(n: u64) -> Checked {
             }
         }
         2 => {
-            while let Some(Event::Stdout(piece)) = io.try_next().await? {
-                got.extend_from_slice(&piece);
+            while let Some(event) = io.try_next().await? {
+                if let Event::Stdout(piece) = event {
+                    got.extend_from_slice(&piece);
+                }
             }
         }
         _ => loop {
