@@ -130,8 +130,8 @@ pub struct StageOutput {
     pub stderr_gap: Option<usize>,
     /// Resources that the stage used.
     pub usage: Option<Usage>,
-    /// The pipeline does not fail because of it.
-    pub(crate) may_fail: bool,
+    /// The pipeline fails because of it.
+    pub(crate) failed: bool,
 }
 
 impl Usage {

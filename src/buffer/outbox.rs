@@ -67,18 +67,33 @@ impl Outbox {
         }
     }
 
-    /// Takes back the last `n` bytes.
-    pub(crate) fn retract(&mut self, mut n: usize) {
-        debug_assert!(n <= self.len);
-        self.len -= n;
-        while let Some(back) = self.pieces.back_mut() {
-            if n < back.len() {
-                back.truncate(back.len() - n);
-                break;
-            }
-            n -= back.len();
-            self.pieces.pop_back();
+    /// Takes back `n` bytes, behind which `behind` others are queued.
+    pub(crate) fn retract(&mut self, n: usize, behind: usize) {
+        debug_assert!(n + behind <= self.len);
+        let rest = self.take_back(behind);
+        self.take_back(n);
+        for piece in rest.into_iter().rev() {
+            self.push(piece);
         }
+    }
+
+    /// Takes the last `n` bytes; the last piece is first.
+    fn take_back(&mut self, mut n: usize) -> Vec<Bytes> {
+        self.len -= n;
+        let mut taken = Vec::new();
+        while n > 0 {
+            let Some(mut back) = self.pieces.pop_back() else {
+                break;
+            };
+            let from = back.len().saturating_sub(n);
+            let last = back.split_off(from);
+            n -= last.len();
+            taken.push(last);
+            if !back.is_empty() {
+                self.pieces.push_back(back);
+            }
+        }
+        taken
     }
 
     pub(crate) fn clear(&mut self) {
@@ -103,9 +118,11 @@ mod tests {
         }
         outbox.advance(4);
         assert_eq!(content(&outbox), b"efghi");
-        outbox.retract(4);
+        outbox.retract(3, 1);
+        assert_eq!(content(&outbox), b"ei");
+        assert_eq!(outbox.len(), 2);
+        outbox.retract(1, 0);
         assert_eq!(content(&outbox), b"e");
-        assert_eq!(outbox.len(), 1);
         outbox.advance(1);
         assert!(outbox.is_empty());
     }

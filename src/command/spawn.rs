@@ -91,7 +91,7 @@ pub(crate) fn not_started(
         stderr_omitted: 0,
         stderr_gap: None,
         usage: None,
-        may_fail: false,
+        failed: false,
     };
     let elapsed = since.elapsed();
     let output = Output {

@@ -30,8 +30,7 @@ impl Output {
         if self.success() {
             return Ok(self);
         }
-        let culprit =
-            (self.stages.iter()).find(|stage| !stage.may_fail && stage.status == self.status);
+        let culprit = self.stages.iter().find(|stage| stage.failed);
         let (stage, stderr) = match culprit {
             Some(stage) => (Some(stage.command.clone()), &stage.stderr),
             None => (None, &self.stderr),

@@ -18,7 +18,7 @@ use crate::{
     output::Usage,
     signal::Signal,
     sys::{self, PipeGrowth, Scope},
-    transport::Process,
+    transport::{Process, is_failure},
 };
 
 pub(super) struct Stages {
@@ -34,14 +34,10 @@ pub(super) struct Stages {
 }
 
 /// How a pipeline ended: as the first stage that failed and may not, or else as the last stage.
-///
-/// A stage that was ended by `SIGPIPE` did not fail: the next one had read all it wanted. That is no excuse for the last.
 fn pipefail(statuses: &[ExitStatus], may_fail: &[bool]) -> Option<ExitStatus> {
     let last = statuses.len().checked_sub(1)?;
-    let failed = |&(at, status): &(usize, &ExitStatus)| {
-        let is_excused = at != last && sys::is_broken_pipe_signal(*status);
-        !status.success() && !is_excused && !may_fail[at]
-    };
+    let failed =
+        |&(at, status): &(usize, &ExitStatus)| !may_fail[at] && is_failure(*status, at == last);
     let first = statuses.iter().enumerate().find(failed);
     Some(match first {
         Some((_, status)) => *status,

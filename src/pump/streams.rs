@@ -16,7 +16,7 @@ use crate::{
     limits::{Limit, Limits, MAX_MISSED_TURNS},
     output::StageOutput,
     secrets::Secrets,
-    transport::{Control, Process, ReadEnd, StageParts, WriteEnd},
+    transport::{Control, Process, ReadEnd, StageParts, WriteEnd, is_failure},
 };
 
 /// All that is read. They take turns: stdout, stderr, and the stderr of each stage but the last.
@@ -42,6 +42,8 @@ pub(super) struct Kept {
 /// A stage of a pipeline. What is read of the last one is not here, and its `stderr` is closed.
 pub(super) struct Stage {
     pub(super) stderr: Reader,
+    /// The end of its stderr. That of the last stage is the pipeline's.
+    tail: Tail,
     process: Arc<dyn Process>,
     command: Arc<str>,
     /// Its output for the next stage, if that is copied.
@@ -52,7 +54,7 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn control(&self, secrets: &Secrets) -> Control {
         let (process, command) = (Arc::clone(&self.process), Arc::clone(&self.command));
-        Control::new(process, Some(command), secrets.clone())
+        Control::new(process, Some(command), secrets.clone()).with_stderr(self.tail.clone())
     }
 
     pub(super) fn status(&self) -> Option<ExitStatus> {
@@ -69,17 +71,25 @@ impl Streams {
         tail: &Tail,
     ) -> Self {
         let limit = limits.get(Source::Stderr);
-        let stage = |parts: StageParts| Stage {
-            stderr: Reader::new(parts.stderr, limit),
-            process: parts.process,
-            command: parts.command,
-            tee: parts.tee.map(Tee::new),
-            may_fail: parts.may_fail,
+        let last = stages.len().saturating_sub(1);
+        let stage = |(at, parts): (usize, StageParts)| {
+            let tail = match at == last {
+                true => tail.clone(),
+                false => Tail::default(),
+            };
+            Stage {
+                stderr: Reader::new(parts.stderr, limit).with_tail(tail.clone()),
+                tail,
+                process: parts.process,
+                command: parts.command,
+                tee: parts.tee.map(Tee::new),
+                may_fail: parts.may_fail,
+            }
         };
         Self {
             stdout: Reader::new(stdout, limits.get(Source::Stdout)),
             stderr: Reader::new(stderr, limit).with_tail(tail.clone()),
-            stages: stages.into_iter().map(stage).collect(),
+            stages: stages.into_iter().enumerate().map(stage).collect(),
             turn: 0,
             missed_turns: 0,
         }
@@ -282,15 +292,19 @@ impl Streams {
         if let Some(kept) = stderr.last_mut() {
             *kept = of_last.clone();
         }
-        let mut outputs: Vec<_> = (self.stages.iter().zip(stderr))
-            .map(|(stage, kept)| StageOutput {
+        let last = self.stages.len().saturating_sub(1);
+        let failed = |at, stage: &Stage, status| !stage.may_fail && is_failure(status, at == last);
+        let mut outputs: Vec<_> = (self.stages.iter().zip(stderr).enumerate())
+            .map(|(at, (stage, kept))| StageOutput {
                 command: Arc::clone(&stage.command),
                 status: stage.status(),
+                failed: stage
+                    .status()
+                    .is_some_and(|status| failed(at, stage, status)),
                 stderr: kept.bytes,
                 stderr_gap: kept.gap,
                 stderr_omitted: stage.stderr.inbox.omitted(),
                 usage: stage.process.usage(),
-                may_fail: stage.may_fail,
             })
             .collect();
         if let Some(output) = outputs.last_mut() {

@@ -137,14 +137,16 @@ impl Writer {
     }
 
     /// Takes back what has not been written of the last message; how much has. If the child is being stopped, what it is to
-    /// read last may be behind that, and then it stays.
+    /// read last may be behind that.
     pub(crate) fn retract(&mut self, sending: &Sending) -> usize {
         let written = self.written_of(sending);
         let end = self.written + self.queued() as u64;
-        if end <= sending.start + sending.len as u64 {
-            self.outbox
-                .retract((sending.len - written).min(self.outbox.len()));
-        }
+        let behind = end.saturating_sub(sending.start + sending.len as u64);
+        let behind = usize::try_from(behind)
+            .unwrap_or(usize::MAX)
+            .min(self.queued());
+        let left = (sending.len - written).min(self.queued() - behind);
+        self.outbox.retract(left, behind);
         written
     }
 

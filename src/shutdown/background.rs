@@ -1,6 +1,6 @@
 //! Stops children whose handle is gone, step by step.
 //!
-//! Nobody polls for them and no runtime can be relied on, so a thread does. It starts with the first such child, and ends
+//! No task polls for them and no runtime can be relied on, so a thread does. It starts with the first such child, and ends
 //! with the last.
 
 use std::{
@@ -143,15 +143,19 @@ fn run() {
         let wait = until_due.map_or(pause, |due| due.min(pause));
         drop(CHANGED.wait_timeout(shared, wait));
         let began = std::time::Instant::now();
-        all.retain_mut(|stopping| {
-            // A process of the user's that panics must not take the others along.
-            let over = catch_unwind(AssertUnwindSafe(|| stopping.advance())).unwrap_or(true);
-            if over {
-                let release = || Arc::clone(&stopping.process).release(false);
+        // What panics of the user's, its `Drop` too, must not take the others along, nor this thread.
+        let advance = AssertUnwindSafe(|| {
+            all.retain_mut(|stopping| {
+                let advanced = catch_unwind(AssertUnwindSafe(|| stopping.advance()));
+                if let Ok(false) = advanced {
+                    return true;
+                }
+                let release = || Arc::clone(&stopping.process).release(advanced.is_err());
                 let _ = catch_unwind(AssertUnwindSafe(release));
-            }
-            !over
+                false
+            });
         });
+        let _ = catch_unwind(advance);
         pause = (pause * 2).min(LOOK.1).max(began.elapsed() * SHARE);
     }
 }

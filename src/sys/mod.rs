@@ -14,7 +14,7 @@
 //! | `PipeWriter` | our end of stdin. `poll_write` and `try_write` likewise, vectored; `poll_flush` passes on what is held back; dropping it closes the descriptor |
 //! | `grow`, of both | makes a pipe larger that was seen full, within `set_pipe_budget`, where that can be done |
 //! | `Process` | `exited`: resolves at the child's exit, for any number of waiters, without reaping. `observe`: the same without waiting. `signal`: never to a pid that is not ours any more. `is_tree_alive`: whether something of its tree is, when it has exited. `stopped`, `may_be_stopped`, `wait_stopped`: by what signal it is stopped, and when its terminal does that. `usage`: what it used, once it has been reaped. `release`: kills it if asked to and if it runs, and reaps without ever blocking |
-//! | `signal_foreign(&mut Child, Signal)` | sends a signal to a child that tokio started, unless it has been reaped |
+//! | `Foreign` | a child that tokio started. `signal`: never to a pid that is not its own any more |
 //! | `SIGNALS`, `realtime_signals()` | their names and numbers, and the numbers of those that have none |
 //! | `fault(&Command, &Secrets, &io::Error)` | why it could not be started, as far as that can be told; names of files without secrets |
 //! | `close_on_exec(&Redirect)` | a file is not passed on to any child but as the stream that it is given as |

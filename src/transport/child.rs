@@ -41,8 +41,10 @@ use crate::{signal::Signal, sys};
 ///
 /// - A kill, a drop and a time-out reach the child alone, not its process group and its descendants, and
 ///   [`kill_leftovers`](crate::Builder::kill_leftovers) has nothing to kill.
-/// - It is waited for in the runtime that it was started in, as tokio does: once that has shut down its exit is not
-///   seen.
+/// - Its pipes are tokio's, and are read when tokio's reactor has told that there is something:
+///   [`recv_nowait`](crate::ProcessIo::recv_nowait) in a loop that never yields finds nothing. What the child wrote last is lost
+///   where it may not be waited for: with [`Drain::Immediate`](crate::Drain::Immediate), when a time is up for a task that was busy,
+///   and when the runtime that it was started in has shut down.
 /// - A child whose handle is dropped is killed, but reaped only as tokio reaps what is dropped: on a best-effort
 ///   basis, by a runtime that runs, and not while there is a [`Control`](crate::Control) of it.
 /// - [`detach`](crate::ProcessIo::detach) lets it run on only if `kill_on_drop` was not set for tokio.
@@ -73,6 +75,7 @@ struct Foreign {
     /// It has been reaped by a call that does not wait, of which those that wait learn by this alone.
     reaped: Arc<Notify>,
     exit: Exit,
+    to: sys::Foreign,
 }
 
 /// Tokio wakes one task at the exit of a child: the others are woken by this.
@@ -80,6 +83,7 @@ type Exit = Shared<BoxFuture<'static, Result<ExitStatus, Arc<io::Error>>>>;
 
 impl Foreign {
     fn new(child: Child) -> Self {
+        let to = sys::Foreign::of(&child);
         let child = Arc::new(Mutex::new(child));
         let reaped = Arc::new(Notify::new());
         Self {
@@ -88,6 +92,7 @@ impl Foreign {
                 .shared(),
             child,
             reaped,
+            to,
         }
     }
 }
@@ -127,6 +132,6 @@ impl Process for Foreign {
     }
 
     fn signal(&self, signal: Signal) -> io::Result<()> {
-        sys::signal_foreign(&mut lock(&self.child), signal)
+        self.to.signal(&mut lock(&self.child), signal)
     }
 }

@@ -143,6 +143,11 @@ impl Control {
         }
     }
 
+    pub(crate) fn with_stderr(mut self, tail: Tail) -> Self {
+        self.stderr = tail;
+        self
+    }
+
     pub(crate) fn process(&self) -> &Arc<dyn Process> {
         &self.process
     }

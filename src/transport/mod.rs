@@ -18,6 +18,12 @@ pub use parts::Parts;
 pub(crate) use local::local;
 pub(crate) use parts::{ReadEnd, StageParts, TeeParts, WriteEnd, no_pipe};
 
+/// Whether a stage of a pipeline has failed. One that was ended by `SIGPIPE` has not: the next one had read all it wanted. That is no
+/// excuse for the last.
+pub(crate) fn is_failure(status: std::process::ExitStatus, is_last: bool) -> bool {
+    !status.success() && (is_last || !crate::sys::is_broken_pipe_signal(status))
+}
+
 /// Returns the [`ExitStatus`](std::process::ExitStatus) of a child that exited by itself with `code`, for an
 /// implementation of [`Process`].
 ///

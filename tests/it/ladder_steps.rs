@@ -224,3 +224,35 @@ async fn after_a_drop_a_function_that_panics_is_passed_over() {
     drop(io);
     assert!(!within(control.wait()).await.unwrap().success());
 }
+
+/// What is sent last stays behind a message that is taken back, and the message is not sent as well.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_taken_back_is_not_sent_before_the_last() {
+    use process_io::transport::memory;
+    use tokio::io::AsyncReadExt;
+    let (parts, mut child) = memory::child();
+    let mut io = ProcessIo::from_parts(parts);
+    let second = Duration::from_secs(1);
+    io.set_timeout(second);
+    io.set_ladder(Ladder::new().send("bye", second * 10));
+    let message = vec![b'x'; 3 * memory::PIPE_CAPACITY];
+    let error = within(io.send_timeout(message, second * 2))
+        .await
+        .unwrap_err();
+    let written = error.written().unwrap();
+    assert!(
+        written < 3 * memory::PIPE_CAPACITY && io.queued() <= 3,
+        "{written} {}",
+        io.queued()
+    );
+    let read = tokio::spawn(async move {
+        let mut all = vec![0; written + 3];
+        child.stdin.read_exact(&mut all).await.unwrap();
+        child.exit(0);
+        all
+    });
+    drop(within(io.wait()).await);
+    let all = read.await.unwrap();
+    assert!(all[..written].iter().all(|byte| *byte == b'x'));
+    assert_eq!(&all[written..], b"bye");
+}

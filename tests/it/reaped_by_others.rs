@@ -196,6 +196,33 @@ async fn who_has_its_number_then_is_left_alone() {
     eventually("the reaper ends", || childless() && reapers() == 0).await;
 }
 
+/// Nor is one that a child of tokio's had, of which tokio does not know that it has been reaped.
+#[tokio::test]
+async fn who_has_the_number_of_a_child_of_tokios_is_left_alone() {
+    if !alone_by(
+        "reaped_by_others::who_has_the_number_of_a_child_of_tokios_is_left_alone",
+        first_process,
+    ) {
+        return;
+    }
+    for way in 0..3 {
+        let started = child(&["exit", "0"]).spawn().unwrap();
+        let io = ProcessIo::from_parts(process_io::transport::Parts::from(started));
+        let control = io.control();
+        let pid = control.id().unwrap();
+        steal(pid);
+        let mut stranger = stranger(pid);
+        match way {
+            0 => drop(io),
+            1 => control.kill_tree().unwrap(),
+            _ => io.terminate().unwrap(),
+        }
+        assert_eq!(stranger.try_wait().unwrap(), None, "{way}");
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+    }
+}
+
 /// The members of a group that are not zombies.
 fn members(group: u32) -> usize {
     let folders = fs::read_dir("/proc").unwrap();

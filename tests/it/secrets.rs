@@ -372,3 +372,19 @@ async fn in_a_command_line_that_is_cut() {
     let line = shown(&[b"/no-such", long.as_bytes(), b"more"], &[&long]);
     assert_eq!(line, "/no-such *** more");
 }
+
+#[test]
+fn what_a_ladder_sends_is_not_shown() {
+    let ladder = Ladder::new().send("hunter2", std::time::Duration::ZERO);
+    let builder = ProcessIo::command("cat").ladder(ladder.clone());
+    let pipeline = ProcessIo::command("cat")
+        .ladder(ladder.clone())
+        .pipe(Command::new("cat"));
+    for shown in [
+        format!("{ladder:?}"),
+        format!("{builder:?}"),
+        format!("{pipeline:?}"),
+    ] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}

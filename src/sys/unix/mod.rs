@@ -2,6 +2,7 @@
 
 mod child;
 mod fault;
+mod foreign;
 mod fork;
 mod format;
 mod group;
@@ -49,13 +50,13 @@ use crate::{
 };
 
 pub(crate) use fault::fault;
+pub(crate) use foreign::Foreign;
 pub(crate) use fork::{FIRST_GENERATION, generation};
 pub(crate) use grown::{Grown as PipeGrowth, set_pipe_budget};
 pub(crate) use names::{SIGNALS, realtime_signals};
 pub(crate) use outlet::Outlet;
 pub(crate) use pipe::{PipeReader, PipeWriter, stage_pipe};
 pub(crate) use process::Process;
-pub(crate) use send::signal_foreign;
 pub(crate) use siblings::Siblings;
 pub(crate) use spawn::spawn;
 

@@ -5,10 +5,8 @@ use std::os::fd::AsRawFd;
 use std::{io, os::fd::BorrowedFd};
 
 use rustix::{io::Errno, process::Pid};
-use tokio::process::Child;
 
 use super::raw;
-use crate::signal::Signal;
 
 pub(super) fn to_process(pid: Pid, number: i32) -> Result<(), Errno> {
     kill(raw(pid), number)
@@ -16,25 +14,6 @@ pub(super) fn to_process(pid: Pid, number: i32) -> Result<(), Errno> {
 
 pub(super) fn to_group(group: Pid, number: i32) -> Result<(), Errno> {
     kill(-raw(group), number)
-}
-
-/// After what a child that is stopped could not act on, it is continued.
-pub(crate) fn signal_foreign(child: &mut Child, signal: Signal) -> io::Result<()> {
-    // Tokio has reaped one without a number.
-    let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid as i32)) else {
-        return Ok(());
-    };
-    if signal.as_raw() <= 0 {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let sent = to_process(pid, signal.as_raw());
-    if matches!(signal, Signal::HUP | Signal::INT | Signal::TERM) {
-        let _ = to_process(pid, libc::SIGCONT);
-    }
-    match sent {
-        Err(Errno::SRCH) => Ok(()),
-        sent => Ok(sent?),
-    }
 }
 
 /// Safe even if other code reaps the child at this moment.

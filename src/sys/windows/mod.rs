@@ -85,12 +85,23 @@ pub(crate) fn is_broken_pipe_signal(_: ExitStatus) -> bool {
     false
 }
 
-/// It can be killed, and no more.
-pub(crate) fn signal_foreign(child: &mut Child, signal: Signal) -> io::Result<()> {
-    match signal {
-        _ if child.id().is_none() => Ok(()),
-        Signal::KILL => child.start_kill(),
-        _ => Err(io::ErrorKind::Unsupported.into()),
+/// A child that tokio has started: its handle tells it apart.
+#[derive(Debug)]
+pub(crate) struct Foreign;
+
+impl Foreign {
+    pub(crate) fn of(_: &Child) -> Self {
+        Self
+    }
+
+    /// It can be killed, and no more.
+    #[allow(clippy::unused_self)] // As on Unix.
+    pub(crate) fn signal(&self, child: &mut Child, signal: Signal) -> io::Result<()> {
+        match signal {
+            _ if child.id().is_none() => Ok(()),
+            Signal::KILL => child.start_kill(),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 }
 

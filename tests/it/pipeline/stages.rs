@@ -115,3 +115,28 @@ async fn a_single_child_is_its_only_stage() {
     assert_eq!(stages.len(), 1);
     assert_eq!(stages[0].id(), io.id());
 }
+
+/// It is not the first that has the same status, which may have an excuse.
+#[cfg(unix)]
+#[tokio::test]
+async fn who_failed_is_named() {
+    let run = ProcessIo::command("yes").pipe(crate::support::sh("echo culprit >&2; kill -PIPE $$"));
+    let error = within(run).await.unwrap().check().unwrap_err();
+    assert!(error.stage().unwrap().contains("culprit"), "{error}");
+    assert_eq!(error.stderr_tail(), b"culprit\n");
+}
+
+#[tokio::test]
+async fn each_control_has_the_end_of_its_stderr() {
+    let run = ProcessIo::builder(child(&["do", "err", "first", "out", "x"]))
+        .pipe(child(&["do", "copy", "err", "last"]));
+    let mut io = run.spawn().unwrap();
+    let controls = io.stage_controls();
+    within(io.wait()).await.unwrap();
+    let tails: Vec<_> = controls
+        .iter()
+        .map(process_io::Control::stderr_tail)
+        .collect();
+    assert_eq!(tails, ["first", "last"]);
+    assert_eq!(io.control().stderr_tail(), "last");
+}
