@@ -311,3 +311,32 @@ async fn many_leave_nothing_behind() {
     eventually("no thread", || stoppers() == 0 && reapers() == 0).await;
     assert_eq!(descriptors(), before);
 }
+
+/// Panics when it is dropped, as what a callback has captured may.
+struct PanicsOnDrop;
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[tokio::test]
+async fn a_callback_whose_drop_panics_does_not_keep_others_from_being_stopped() {
+    if !alone("on_drop::a_callback_whose_drop_panics_does_not_keep_others_from_being_stopped") {
+        return;
+    }
+    let captured = PanicsOnDrop;
+    let call = move |_: &process_io::Control| {
+        let _ = &captured;
+        Ok(())
+    };
+    let first = Ladder::new().close_stdin(SHORT).call(call, SHORT);
+    for ladder in [first, Ladder::new().close_stdin(SHORT)] {
+        let io = started(sh("echo ready; exec sleep 600"), ladder).await;
+        let pid = io.id().unwrap();
+        drop(io);
+        assert_gone(pid);
+        eventually("the thread has ended", || stoppers() == 0).await;
+    }
+}
