@@ -84,7 +84,7 @@ impl Shared {
     #[inline]
     pub(super) fn with<T>(&self, role: Role, act: impl FnOnce(&mut ProcessIo) -> T) -> T {
         let mut io = self.lock();
-        if self.closing.swap(false, Ordering::Relaxed) {
+        if self.closing.load(Ordering::Relaxed) && self.closing.swap(false, Ordering::Relaxed) {
             io.close_stdin();
         }
         let done = act(&mut io);
