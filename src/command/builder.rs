@@ -1024,19 +1024,31 @@ impl Builder {
     }
 
     /// Fails if there is no pipe for what the child is to be given, or for what is to be copied of its output.
-    pub(crate) fn check_pipes(&self) -> io::Result<()> {
+    pub(crate) fn check_pipes(
+        &self,
+        stderr: &Option<Redirect>,
+    ) -> Result<(), (Option<Source>, io::Error)> {
         let is_pipe = |to: &Option<Redirect>| matches!(to, Some(Redirect::Pipe));
-        let [stdout, stderr] = self.copies.each_ref().map(Option::is_some);
-        let text = if self.input.is_some() && !matches!(self.stdin, Redirect::Pipe) {
-            "it has `input`, and `stdin` connects it to something else than a pipe"
-        } else if stdout && !is_pipe(&self.stdout) {
-            "it has `tee_stdout`, and its stdout is connected to something else than a pipe of its own"
-        } else if stderr && !is_pipe(&self.stderr) {
-            "it has `tee_stderr`, and its stderr is connected to something else than a pipe of its own"
+        let [copies_stdout, copies_stderr] = self.copies.each_ref().map(Option::is_some);
+        let (of, text) = if self.input.is_some() && !matches!(self.stdin, Redirect::Pipe) {
+            (
+                None,
+                "it has `input`, and `stdin` connects it to something else than a pipe",
+            )
+        } else if copies_stdout && !is_pipe(&self.stdout) {
+            (
+                Some(Source::Stdout),
+                "it has `tee_stdout`, and its stdout is connected to something else than a pipe of its own",
+            )
+        } else if copies_stderr && !is_pipe(stderr) {
+            (
+                Some(Source::Stderr),
+                "it has `tee_stderr`, and its stderr is connected to something else than a pipe of its own",
+            )
         } else {
             return Ok(());
         };
-        Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+        Err((of, io::Error::new(io::ErrorKind::InvalidInput, text)))
     }
 
     fn watch(&mut self) -> &mut Watch {

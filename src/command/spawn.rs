@@ -26,7 +26,7 @@ pub(crate) fn spawn_parts(builder: &mut Builder, started: Instant) -> Result<Par
     if Handle::try_current().is_err() {
         return Err(error(Kind::NoRuntime));
     }
-    if let Err(source) = builder.check_pipes() {
+    if let Err((_, source)) = builder.check_pipes(&builder.stderr) {
         return Err(error(Kind::Spawn).with_source(source));
     }
     let watch = builder.watch.as_deref();

@@ -18,6 +18,7 @@ use super::{stage::Stage, started::Started};
 use crate::{
     command::{Builder, Origin, may_start, not_started, touch_timer},
     error::{Error, Kind, Result},
+    event::Source,
     limits::{Drain, Limits},
     output::Output,
     process_io::{Collect, ProcessIo, spawn_elsewhere},
@@ -275,8 +276,9 @@ impl Pipeline {
         if Handle::try_current().is_err() {
             return Err(error(Kind::NoRuntime));
         }
-        if let Err(source) = options.check_pipes() {
-            let stage = Some(lines[0].clone());
+        if let Err((of, source)) = options.check_pipes(&self.stages[0].stderr) {
+            let of_last = of == Some(Source::Stdout);
+            let stage = (if of_last { lines.last() } else { lines.first() }).cloned();
             return Err(error(Kind::Spawn).with_stage(stage).with_source(source));
         }
         touch_timer();

@@ -107,6 +107,10 @@ impl FromStr for Signal {
     type Err = ParseSignalError;
 
     fn from_str(text: &str) -> Result<Self, ParseSignalError> {
+        // Without a sign.
+        let digits = |text: &str| -> Option<i32> {
+            (text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+        };
         let upper = text.to_ascii_uppercase();
         let name = upper.strip_prefix("SIG").unwrap_or(&upper);
         let known = || {
@@ -117,12 +121,12 @@ impl FromStr for Signal {
             let realtime = realtime_signals();
             let offset: i32 = match name.strip_prefix("RTMIN")? {
                 "" => 0,
-                offset => offset.strip_prefix('+')?.parse().ok()?,
+                offset => digits(offset.strip_prefix('+')?)?,
             };
             let number = realtime.start().checked_add(offset)?;
             realtime.contains(&number).then_some(number)
         };
-        let number = || upper.parse().ok().filter(|number| *number > 0);
+        let number = || digits(&upper).filter(|number| *number > 0);
         let number = known().or_else(realtime).or_else(number);
         number.map(Self::from_raw).ok_or(ParseSignalError(()))
     }

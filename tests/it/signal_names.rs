@@ -42,6 +42,8 @@ fn what_has_no_name_is_a_number() {
         "99999999999",
         "RTMIN-1",
         "RTMIN+",
+        "RTMIN++3",
+        "+15",
         "RTMIN+99",
         "SIGRTMIN+2147483647",
         "signal 9",

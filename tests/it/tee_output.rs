@@ -341,3 +341,22 @@ async fn a_builder_with_a_writer_cannot_be_cloned() {
     let run = ProcessIo::command("echo").tee_stdout(broken());
     assert!(run.try_clone().is_none());
 }
+
+/// What a stage says that says it to something else cannot be copied; it is told which.
+#[tokio::test]
+async fn of_a_pipeline_there_has_to_be_a_pipe() {
+    let first = ProcessIo::builder(child(&["do", "out", "x"])).stderr(Redirect::Null);
+    let run = first.tee_stderr(tokio::io::sink()).pipe(child(&["cat"]));
+    let error = within(run).await.unwrap_err();
+    assert!(
+        error.is_spawn() && error.stage().unwrap().contains(" do "),
+        "{error}"
+    );
+    let first = ProcessIo::builder(child(&["do", "out", "x"])).tee_stdout(tokio::io::sink());
+    let run = first.pipe(child(&["cat"])).stdout(Redirect::Null);
+    let error = within(run).await.unwrap_err();
+    assert!(
+        error.is_spawn() && error.stage().unwrap().ends_with("cat"),
+        "{error}"
+    );
+}
