@@ -196,26 +196,26 @@ async fn both_streams_are_copied_at_once() {
     assert!(within(io.wait()).await.unwrap().success());
 }
 
-/// Each is held up by its own writer alone.
+/// Each is held up by its own writer alone: all of stderr is there before any of stdout has been taken.
 #[tokio::test]
 async fn of_both_one_may_be_slow() {
-    let args = ["write", "out", "200000", "err", "1000000"];
-    let (_send, mut recv) = ProcessIo::spawn(child(&args)).unwrap().into_split();
-    let (mut slow, mut other_end) = duplex(1000);
-    let (mut quick, mut fast_end) = duplex(2_000_000);
-    let mut copies = Box::pin(recv.copy_both_to(&mut slow, &mut quick));
-    let mut err = vec![0; 1_000_000];
-    // stdout is not taken before stderr is there, to the last byte but what the pipe of stdout holds up.
+    let (_send, mut recv) = ProcessIo::spawn(child(&["both", "1000000"]))
+        .unwrap()
+        .into_split();
+    let (mut slow, mut slow_end) = duplex(1000);
+    let (mut quick, mut quick_end) = duplex(2_000_000);
     let read = async {
-        let mut out = vec![0; 200_000];
-        other_end.read_exact(&mut out).await.unwrap();
-        fast_end.read_exact(&mut err).await.unwrap();
-        out
+        let [mut out, mut err] = [vec![0; 1_000_000], vec![0; 1_000_000]];
+        quick_end.read_exact(&mut err).await.unwrap();
+        slow_end.read_exact(&mut out).await.unwrap();
+        [out, err]
     };
-    let (copied, out) = within(async { tokio::join!(&mut copies, read) }).await;
-    assert_eq!(copied.unwrap(), [200_000, 1_000_000]);
-    assert_bytes(out, pattern(200_000));
-    assert_bytes(err, pattern(1_000_000));
+    let copied = recv.copy_both_to(&mut slow, &mut quick);
+    let (copied, read) = within(async { tokio::join!(copied, read) }).await;
+    assert_eq!(copied.unwrap(), [1_000_000, 1_000_000]);
+    for bytes in read {
+        assert_bytes(bytes, pattern(1_000_000));
+    }
 }
 
 #[tokio::test]
