@@ -1,4 +1,4 @@
-//! [`Guardian`]: sees to it that a process group does not outlive us, however we end.
+//! [`Guardian`]: kills a process group when this process ends, however it ends.
 //!
 //! `PR_SET_PDEATHSIG` would not do: it fires when the *thread* that spawned ends, it reaches the child alone, it needs
 //! `fork(2)`, and only Linux has it. So a shell leads the child's group and reads from a pipe whose other end only we
